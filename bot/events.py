@@ -1,0 +1,190 @@
+"""What platforms tell us: frozen dataclasses and one closed, versioned union, `Event`. Imports nothing of ours."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+EVENT_VERSION = 1
+"""Stored with each event. A worker that meets a higher version leaves the event for a newer worker."""
+
+_RESERVED = frozenset(":|{} \n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """Where one transcript lives. `person` is set only for what its asker alone may see (a private conversation)."""
+
+    platform: str
+    workspace: str
+    channel: str
+    thread: str = ""
+    person: str = ""
+
+    def __post_init__(self) -> None:
+        for part in (self.platform, self.workspace, self.channel, self.thread, self.person):
+            if not _RESERVED.isdisjoint(part):
+                raise ValueError(f"an id in a conversation must not contain any of ':|{{}}' or white space: {part!r}")
+
+    @property
+    def key(self) -> str:
+        """`platform:workspace:channel:thread`, with `:person` behind it in a private conversation."""
+        key = f"{self.platform}:{self.workspace}:{self.channel}:{self.thread}"
+        return f"{key}:{self.person}" if self.person else key
+
+    @property
+    def channel_key(self) -> str:
+        """`platform:workspace:channel`: what decides the shard; threads share their channel's."""
+        return f"{self.platform}:{self.workspace}:{self.channel}"
+
+    @property
+    def workspace_key(self) -> str:
+        """`platform:workspace`: what limits, settings and spending are keyed by."""
+        return f"{self.platform}:{self.workspace}"
+
+    @classmethod
+    def parse(cls, key: str) -> "Conversation":
+        """The conversation whose `key` this is; ValueError where it is none."""
+        platform, workspace, channel, thread, *person = key.split(":")
+        return cls(platform=platform, workspace=workspace, channel=channel, thread=thread, person=":".join(person))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody on a platform. `id` is the platform's own; `name` is what others read."""
+
+    id: str
+    name: str
+    is_bot: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a reply goes, as plain data, so that any worker can take over. Fields a platform does not have stay empty.
+
+    `token` is an interaction's token and `expires_at` its end (seconds since the epoch, 0 = never). `quote` is the
+    question's beginning, for a platform whose replies cannot point at a message.
+    """
+
+    channel: str
+    thread: str = ""
+    reply_to: str = ""
+    recipient: str = ""
+    recipient_workspace: str = ""
+    token: str = ""
+    expires_at: float = 0.0
+    is_private: bool = False
+    quote: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRef:
+    """The platform's id of one message, enough to edit or delete it."""
+
+    channel: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReceived:
+    """A person wrote something that we can see. `id` is unique in its channel; `at` is in seconds since the epoch."""
+
+    id: str
+    conversation: Conversation
+    author: Person
+    text: str
+    at: float
+    address: Address
+    is_direct: bool = False
+    mentions_bot: bool = False
+    replies_to_bot: bool = False
+    type: Literal["message"] = "message"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEdited:
+    """A message has a new text. Carries the address too, for a mention that was added by the edit."""
+
+    id: str
+    conversation: Conversation
+    author: Person
+    text: str
+    at: float
+    address: Address
+    is_direct: bool = False
+    mentions_bot: bool = False
+    replies_to_bot: bool = False
+    type: Literal["edit"] = "edit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDeleted:
+    """A message is gone. Platforms seldom tell who wrote it."""
+
+    id: str
+    conversation: Conversation
+    at: float
+    type: Literal["delete"] = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandInvoked:
+    """A command of the table in `handlers`, with its options by name. `id` is the interaction's."""
+
+    id: str
+    conversation: Conversation
+    author: Person
+    name: str
+    options: tuple[tuple[str, str], ...]
+    at: float
+    address: Address
+    type: Literal["command"] = "command"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionTaken:
+    """A person used a control of an answer (a button, Ctrl-C). `turn` is the answer's, empty for the running one."""
+
+    id: str
+    conversation: Conversation
+    author: Person
+    action: Literal["stop", "retry"]
+    turn: str
+    at: float
+    address: Address
+    type: Literal["action"] = "action"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReactionAdded:
+    """A person put a reaction (a Unicode emoji or the platform's short name) on the message `message`."""
+
+    id: str
+    conversation: Conversation
+    author: Person
+    message: str
+    reaction: str
+    at: float
+    type: Literal["reaction"] = "reaction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyLapsed:
+    """A worker wrote to the reply of `turn` after its lease had ended: what is shown may be old and is sent again."""
+
+    id: str
+    conversation: Conversation
+    author: Person
+    turn: str
+    at: float
+    address: Address
+    type: Literal["lapse"] = "lapse"
+
+
+Event = MessageReceived | MessageEdited | MessageDeleted | CommandInvoked | ActionTaken | ReactionAdded | ReplyLapsed
+Question = MessageReceived | CommandInvoked | ActionTaken | ReplyLapsed
+"""The events that wait in a lane."""
+
+
+def lane_of(event: Question) -> str:
+    """The lane that a question waits in: one author's in one conversation; a direct message has one lane."""
+    is_direct = isinstance(event, MessageReceived) and event.is_direct
+    return f"{event.conversation.key}|{'' if is_direct else event.author.id}"
