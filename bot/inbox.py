@@ -1,0 +1,313 @@
+"""The durable work queue: each function is one script of `bot/lua/`, and what it promises is told there and here.
+
+A question waits in its author's lane. A claim pins the first of them as a batch, opens a turn over it and counts the
+lane's fence up; whatever the holder writes afterwards names that fence, so a worker that lost its lease writes nothing.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, cast
+
+from bot.errors import LeaseLost, TurnChanged
+from bot.events import Conversation, MessageEdited, MessageReceived, MessageRef, Person, Question, ReplyLapsed, lane_of
+from bot.ports import Admission
+from bot.store import Raw, Store
+from bot.stored import CorruptEvent, Entry, UnknownVersion, dump_entry, dump_event, dump_ref, load_event
+
+CONTROL_CHANNEL = "parley:control"
+"""Turn ids are published here when somebody stops a turn or changes its batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How the queue behaves; the defaults are the settings'. Bytes bound what is collected into one turn."""
+
+    lease_s: float = 5.0
+    channel_turns: int = 3
+    collect: int = 20
+    collect_bytes: int = 24_000
+    load: int = 80
+    keep_s: int = 30 * 86_400
+    keep_entries: int = 1000
+    why_s: int = 7 * 86_400
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenTurn:
+    """A turn as it was claimed.
+
+    `fence` guards every write; `record` is the stored record; `is_expired` says that it was taken from a worker whose
+    lease ended, which may still have a platform call under way.
+    """
+
+    id: str
+    lane: str
+    conversation: Conversation
+    fence: int
+    failures: int
+    deaths: int
+    is_expired: bool
+    questions: tuple[Question, ...]
+    record: Mapping[str, str]
+    transcript: Sequence[bytes]
+    unreadable: Literal["", "newer", "corrupt"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """What control asks of an open turn."""
+
+    is_stopped: bool
+    is_changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A batch that was given up: `parley dead` lists it and puts it back."""
+
+    turn: str
+    lane: str
+    reason: str
+    at: float
+    questions: int = field(default=0)
+
+
+class Inbox:
+    """Admit, claim, record, commit, control, sweep. All raise StoreUnavailable where the store cannot serve."""
+
+    def __init__(self, store: Store, policy: Policy) -> None:
+        self.store = store
+        self.policy = policy
+
+    # ---- what people say
+
+    async def admit(
+        self, event: Question, entry: Entry | None, *, is_heard: bool = False, only_joined: bool = False
+    ) -> Admission:
+        """Claim the message's identity (kept 48 h), append it to the transcript, put it into its lane: one step.
+
+        `only_joined` ignores a message of a conversation that has no transcript yet.
+        """
+        lane = lane_of(event)
+        raw = await self._call(
+            "admit",
+            lane,
+            "hear" if is_heard else "ask",
+            identity(event.conversation, event.id),
+            event.conversation.key,
+            lane,
+            dump_entry(entry) if entry else "",
+            _item(event),
+            self.policy.keep_s,
+            self.policy.keep_entries,
+            int(only_joined),
+        )
+        return Admission(_text(raw))
+
+    async def edit(self, event: MessageEdited, entry: Entry) -> Literal["unknown", "gone", "heard", "asked"]:
+        """Give a message its new text, in the transcript and in its lane; a turn that runs over it starts again."""
+        message = MessageReceived(
+            id=event.id,
+            conversation=event.conversation,
+            author=event.author,
+            text=event.text,
+            at=event.at,
+            address=event.address,
+            is_direct=event.is_direct,
+            mentions_bot=event.mentions_bot,
+            replies_to_bot=event.replies_to_bot,
+        )
+        args = (identity(event.conversation, event.id), event.conversation.key, dump_entry(entry), _item(message))
+        raw = await self._call("edit", lane_of(message), *args)
+        return cast(Literal["unknown", "gone", "heard", "asked"], _text(raw))
+
+    async def delete(self, conversation: Conversation, message: str) -> bool:
+        """Take a message out of the transcript and its lane; one that never came is refused when it does."""
+        prefix = self.store.shard(conversation.channel_key)
+        return bool(await self.store.call("delete", prefix, identity(conversation, message), conversation.key))
+
+    async def stop(self, conversation: Conversation, author: Person, turn: str) -> bool:
+        """Tell a turn to stop: by its id or, without one, that which runs in the author's or the direct lane."""
+        prefix = self.store.shard(conversation.channel_key)
+        for who in (author.id, ""):
+            if await self.store.call("stop", prefix, turn, f"{conversation.key}|{who}"):
+                return True
+        return False
+
+    # ---- what workers do
+
+    async def wait(self, prefixes: Sequence[str], timeout_s: float) -> str | None:
+        """Wait until one of these shards has work: its prefix, or None after the timeout."""
+        name = await self.store.wait([prefix + "wake" for prefix in prefixes], timeout_s)
+        return name.removesuffix("wake") if name else None
+
+    async def claim(self, prefix: str, turns: int) -> list[OpenTurn]:
+        """Take up to `turns` turns of a shard: those whose worker's lease ended, then round-robin over channels."""
+        policy = self.policy
+        limits = (_ms(policy.lease_s), policy.channel_turns, policy.collect, policy.collect_bytes, policy.load)
+        raw = await self.store.call("claim", prefix, *limits, *(uuid.uuid4().hex for _ in range(turns)))
+        return [_opened(cast(list[Raw], one)) for one in cast(list[Raw], raw)]
+
+    async def record(self, turn: OpenTurn, fields: Mapping[str, str] | None = None) -> Flags:
+        """Renew the lease and write fields of the turn's record ("-" deletes one). Raises LeaseLost."""
+        pairs = [part for pair in (fields or {}).items() for part in pair]
+        raw = await self._call("record", turn.lane, turn.lane, turn.id, turn.fence, _ms(self.policy.lease_s), *pairs)
+        if not raw:
+            raise LeaseLost(turn.id)
+        stop, changed = cast(list[int], raw)
+        return Flags(is_stopped=bool(stop), is_changed=bool(changed))
+
+    async def commit(
+        self, turn: OpenTurn, entry: Entry | None, record: Mapping[str, str], *, bill: str = "", given_up: str = ""
+    ) -> None:
+        """Close the turn: the answer enters the transcript, the batch leaves the lane, `bill` waits to be settled.
+
+        With a reason in `given_up` the batch becomes a dead letter. Safe to repeat. Raises LeaseLost, or TurnChanged
+        when the batch was touched.
+        """
+        policy = self.policy
+        pairs = [part for pair in record.items() for part in pair]
+        keeping = (policy.keep_s, policy.keep_entries, policy.why_s)
+        text = dump_entry(entry) if entry else ""
+        raw = await self._call(
+            "commit", turn.lane, turn.lane, turn.id, turn.fence, text, *keeping, given_up, bill, *pairs
+        )
+        match _text(raw):
+            case "changed":
+                raise TurnChanged(turn.id)
+            case "lost":
+                raise LeaseLost(turn.id)
+
+    async def release(self, turn: OpenTurn, *, is_failure: bool, delay_s: float) -> int:
+        """Give the turn back to be tried again: its failures so far. Raises LeaseLost."""
+        raw = await self._call("release", turn.lane, turn.lane, turn.id, turn.fence, int(is_failure), _ms(delay_s))
+        if cast(int, raw) < 0:
+            raise LeaseLost(turn.id)
+        return cast(int, raw)
+
+    async def reload(self, turn: OpenTurn) -> OpenTurn:
+        """The turn with its changed batch and transcript, to be started again. Raises LeaseLost."""
+        raw = await self._call(
+            "reload", turn.lane, turn.lane, turn.id, turn.fence, _ms(self.policy.lease_s), self.policy.load
+        )
+        if not raw:
+            raise LeaseLost(turn.id)
+        items, transcript = cast(list[list[bytes]], raw)
+        questions, unreadable = _questions(items)
+        record = {name: value for name, value in turn.record.items() if name != "final"}
+        return replace(turn, questions=questions, unreadable=unreadable, transcript=transcript, record=record)
+
+    async def lapsed(self, turn: OpenTurn, orphan: MessageRef | None) -> None:
+        """Store a repair: this worker may have written to a reply that another one holds, or left an orphan there."""
+        item = ReplyLapsed(
+            id=turn.id,
+            conversation=turn.conversation,
+            author=Person(id=f"!{turn.id}", name=""),
+            turn=turn.id,
+            at=0.0,
+            address=turn.questions[0].address,
+        )
+        await self._call("repair", turn.lane, turn.lane, turn.id, _item(item), dump_ref(orphan) if orphan else "")
+
+    async def closed(self, conversation: Conversation, turn: str) -> dict[str, str]:
+        """The record of a closed turn, empty where it is not kept any more."""
+        prefix = self.store.shard(conversation.channel_key)
+        return _pairs(cast(list[Raw], await self.store.command("HGETALL", f"{prefix}turn:{turn}")))
+
+    async def sweep(self, prefix: str, *, is_full: bool = False) -> list[str]:
+        """Bring back what is due or was lost from an index: the bills of closed turns that wait to be settled."""
+        raw = await self.store.call("sweep", prefix, int(is_full))
+        return [_text(bill) for bill in cast(list[Raw], raw)]
+
+    async def settled(self, prefix: str, bill: str) -> None:
+        """This bill is settled."""
+        await self.store.command("ZREM", prefix + "unsettled", bill)
+
+    # ---- dead letters
+
+    async def dead(self) -> list[DeadLetter]:
+        """All dead letters, oldest first."""
+        letters = []
+        async for key in self.store.scan("parley:{*}:dead"):
+            letters += [_letter(one) for one in cast(list[bytes], await self.store.command("HVALS", key))]
+        return sorted(letters, key=lambda letter: letter.at)
+
+    async def requeue(self, letter: DeadLetter) -> int:
+        """Put a dead letter's questions into their lane again: how many (0: somebody else did)."""
+        return cast(int, await self._call("requeue", letter.lane, letter.turn))
+
+    async def _call(self, script: str, lane: str, *args: str | float | bytes) -> Raw:
+        channel = Conversation.parse(lane.partition("|")[0]).channel_key
+        return await self.store.call(script, self.store.shard(channel), *args)
+
+
+def identity(conversation: Conversation, message: str) -> str:
+    """What a message is claimed by: platform, workspace, channel and the platform's id of the message."""
+    if ":" in message:
+        raise ValueError(f"a message's id must not contain ':': {message!r}")
+    return f"{conversation.channel_key}:{message}"
+
+
+def _item(event: Question) -> str:
+    return ("Q" if isinstance(event, MessageReceived) else "A") + dump_event(event)
+
+
+def _opened(raw: list[Raw]) -> OpenTurn:
+    lane, expired, pairs, items, transcript = raw
+    record = _pairs(cast(list[Raw], pairs))
+    questions, unreadable = _questions(cast(list[bytes], items))
+    return OpenTurn(
+        id=record["turn"],
+        lane=_text(lane),
+        conversation=Conversation.parse(_text(lane).partition("|")[0]),
+        fence=int(record["fence"]),
+        failures=int(record["failures"]),
+        deaths=int(record["deaths"]),
+        is_expired=bool(expired),
+        questions=questions,
+        record=record,
+        transcript=cast(list[bytes], transcript),
+        unreadable=unreadable,
+    )
+
+
+def _questions(items: Sequence[bytes]) -> tuple[tuple[Question, ...], Literal["", "newer", "corrupt"]]:
+    try:
+        return tuple(load_event(item[1:]) for item in items), ""
+    except UnknownVersion:
+        return (), "newer"
+    except CorruptEvent:
+        return (), "corrupt"
+
+
+def _letter(raw: bytes) -> DeadLetter:
+    # Written by our own script only; what cannot be read is shown as such instead of hiding the rest.
+    try:
+        values = json.loads(raw)
+        return DeadLetter(
+            turn=values["turn"],
+            lane=values["lane"],
+            reason=values["reason"],
+            at=values["at"] / 1000,
+            questions=len(values["items"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        return DeadLetter(turn="", lane="", reason=f"unreadable: {error}", at=0.0)
+
+
+def _pairs(raw: "list[Raw] | dict[Raw, Raw]") -> dict[str, str]:
+    # redis-py makes a dict of HGETALL's reply; inside a script's reply it stays a flat list.
+    if isinstance(raw, dict):
+        return {_text(name): _text(value) for name, value in raw.items()}
+    flat = [_text(part) for part in raw]
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _text(raw: Raw) -> str:
+    return raw.decode() if isinstance(raw, bytes) else str(raw)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,89 @@
+"""Who may ask, how often, and how much a workspace may spend a day: checked before the model is called."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from bot.errors import BudgetSpent, NotAllowed, RateLimited
+from bot.events import Conversation, Person
+from bot.store import Raw, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Allow lists (empty = all) and deny lists of ids such as `discord:300`; a rate per person; tokens per day.
+
+    A count or sum of 0 turns that limit off.
+    """
+
+    allowed_people: frozenset[str] = frozenset()
+    allowed_channels: frozenset[str] = frozenset()
+    allowed_workspaces: frozenset[str] = frozenset()
+    denied_people: frozenset[str] = frozenset()
+    denied_channels: frozenset[str] = frozenset()
+    denied_workspaces: frozenset[str] = frozenset()
+    direct_messages: str = "on"
+    rate_count: int = 10
+    rate_per_s: float = 600.0
+    daily_tokens: int = 1_000_000
+
+
+class Limits:
+    """Reserve before the model is called, settle after: both idempotent by turn id."""
+
+    def __init__(self, store: Store, rules: Rules, clock: Callable[[], float]) -> None:
+        self.store = store
+        self.rules = rules
+        self._clock = clock
+
+    def permit(self, conversation: Conversation, person: Person, *, is_direct: bool) -> None:
+        """Raises NotAllowed where a list forbids the person, the channel or the workspace. No I/O."""
+        rules, platform = self.rules, conversation.platform
+        for id, allowed, denied in (
+            (person.id, rules.allowed_people, rules.denied_people),
+            (conversation.channel, frozenset() if is_direct else rules.allowed_channels, rules.denied_channels),
+            (conversation.workspace, rules.allowed_workspaces, rules.denied_workspaces),
+        ):
+            name = f"{platform}:{id}"
+            if name in denied or (allowed and name not in allowed):
+                raise NotAllowed(name)
+        listed = f"{platform}:{person.id}" in rules.allowed_people
+        if is_direct and (rules.direct_messages == "off" or (rules.direct_messages == "listed" and not listed)):
+            raise NotAllowed(f"direct messages are {rules.direct_messages}")
+
+    async def reserve(self, turn: str, conversation: Conversation, person: str, tokens: int) -> str:
+        """Reserve a question of the person's rate and `tokens` of the workspace's day: the day, to settle with.
+
+        Raises RateLimited or BudgetSpent.
+        """
+        rules, now = self.rules, datetime.fromtimestamp(self._clock(), UTC)
+        day = now.date().isoformat()
+        left_s = 86_400 - (now - datetime.combine(now.date(), datetime.min.time(), UTC)).total_seconds()
+        raw = await self.store.call(
+            "reserve",
+            self.store.workspace(conversation.workspace_key),
+            turn,
+            person,
+            rules.rate_count,
+            round(rules.rate_per_s * 1000),
+            rules.daily_tokens,
+            tokens,
+            day,
+            round(left_s * 1000),
+        )
+        match cast(list[Raw], raw):
+            case [0, b"rate", int(wait_ms)]:
+                raise RateLimited(wait_ms / 1000)
+            case [0, b"budget", int(wait_ms)]:
+                raise BudgetSpent(wait_ms / 1000)
+        return day
+
+    def bill(self, turn: str, conversation: Conversation, day: str, tokens: int) -> str:
+        """What a closed turn really used, as text to be stored with its commit and settled by a sweep."""
+        return f"{turn} {conversation.workspace_key} {day} {tokens}"
+
+    async def settle(self, bill: str) -> None:
+        """Put the tokens of a bill in its reservation's place. Safe to repeat."""
+        turn, workspace, day, tokens = bill.split(" ")
+        await self.store.call("settle", self.store.workspace(workspace), turn, day, int(tokens))

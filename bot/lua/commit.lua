@@ -1,0 +1,41 @@
+-- ARGV lane, turn, fence, entry or '', keep_s, most, why_s, reason to give it up or '', bill or '',
+-- then field, value ... of the record.
+-- -> committed | changed (start again) | lost.  Idempotent: asked again by the holder it says committed again.
+local lane, turn, fence, entry, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[8]
+local open, closed = P .. 'o:' .. lane, P .. 'turn:' .. turn
+if not holds(lane, turn, fence) then
+  if redis.call('HGET', closed, 'fence') == fence then return 'committed' end
+  return 'lost'
+end
+if reason == '' and redis.call('HEXISTS', open, 'changed') == 1 then return 'changed' end
+local conversation, channel = places(lane)
+local n = tonumber(redis.call('HGET', open, 'n'))
+if n > 0 then
+  if reason ~= '' then
+    local letter = { turn = turn, lane = lane, reason = reason, at = now(), items = redis.call('LRANGE', P .. 'l:' .. lane, 0, n - 1) }
+    redis.call('HSET', P .. 'dead', turn, cjson.encode(letter))
+  end
+  redis.call('LTRIM', P .. 'l:' .. lane, n, -1)
+end
+if entry ~= '' then
+  -- Another version of an answer that stands already takes its place; a new answer goes to the end.
+  local at, old = nil, nil
+  local id = decode(entry).replaces
+  if id then at, old = find(conversation, id) end
+  if at then
+    redis.call('LSET', P .. 't:' .. conversation, at, numbered(old.n or 0, entry))
+  else
+    append(conversation, entry, ARGV[5], ARGV[6])
+  end
+end
+for i = 10, #ARGV, 2 do redis.call('HSET', open, ARGV[i], ARGV[i + 1]) end
+redis.call('HSET', open, 'lane', lane, 'closed', int(now()))
+local repair = redis.call('HGET', open, 'repair')
+redis.call('RENAME', open, closed)
+redis.call('EXPIRE', closed, ARGV[7])
+redis.call('ZREM', P .. 'lease', lane)
+if ARGV[9] ~= '' then redis.call('ZADD', P .. 'unsettled', int(now()), ARGV[9]) end
+leave(conversation, channel)
+if redis.call('LLEN', P .. 'l:' .. lane) > 0 then ready(lane) else redis.call('SREM', P .. 'lanes', lane) end
+if repair then push(conversation .. '|!' .. turn, repair) end
+return 'committed'

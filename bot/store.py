@@ -1,0 +1,232 @@
+"""One process's way to Redis or Valkey: scripts called as one batch per round trip, a blocking read, a subscription.
+
+It knows keys only as far as the prefix of a shard; what the scripts mean is told in `inbox`, `history` and `limits`.
+"""
+
+import asyncio
+import binascii
+import contextlib
+import hashlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from importlib import resources
+from typing import TypeVar, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError
+
+from bot.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Value = str | int | float | bytes
+Raw = bytes | int | None | list["Raw"]
+SCHEMA = 1
+
+
+class Store:
+    """A client of one Redis or Valkey. All methods raise StoreUnavailable, and nothing else, when it cannot serve."""
+
+    def __init__(self, url: str, *, shards: int = 16, timeout_s: float = 5.0) -> None:
+        self.shards = shards
+        self.trips = 0
+        """Round trips so far, for the benchmark."""
+        self._client = self._connect(url, timeout_s, 4)
+        self._blocking = self._connect(url, None, 3)
+        self._scripts: dict[str, tuple[str, str]] = {}
+        self._queue: list[tuple[str, Sequence[Value], asyncio.Future[Raw]]] = []
+        self._sender: asyncio.Task[None] | None = None
+        self._down_since = 0.0
+
+    @staticmethod
+    def _connect(url: str, timeout_s: float | None, connections: int) -> Redis:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=connections,
+            timeout=None,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=5.0,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            health_check_interval=0 if timeout_s else 30,
+        )
+        return Redis(connection_pool=pool)
+
+    # ---- where things lie
+
+    def shard(self, channel_key: str) -> str:
+        """The key prefix of a channel's shard. A channel's threads and private conversations share it.
+
+        Each platform has shards of its own, so that a worker takes turns only where it can reply; the braces are
+        Cluster's hash tag.
+        """
+        platform, number = channel_key.partition(":")[0], binascii.crc_hqx(channel_key.encode(), 0) % self.shards
+        return f"parley:{{{platform}:{number}}}:"
+
+    def prefixes(self, platform: str) -> list[str]:
+        """The key prefixes of all shards of a platform."""
+        return [f"parley:{{{platform}:{number}}}:" for number in range(self.shards)]
+
+    @staticmethod
+    def workspace(workspace_key: str) -> str:
+        """The key prefix of what belongs to a workspace."""
+        return f"parley:{{w:{workspace_key}}}:"
+
+    # ---- life
+
+    async def open(self) -> None:
+        """Check that the store answers and fits; takes over the number of shards that was recorded at first start."""
+        async with self._mapped():
+            await self._client.set("parley:shards", self.shards, nx=True)
+            await self._client.set("parley:schema", SCHEMA, nx=True)
+            shards, schema = cast(list[bytes], await self.command("MGET", "parley:shards", "parley:schema"))
+        if int(schema) > SCHEMA:
+            raise StoreUnavailable(f"the store has schema {int(schema)}, this Parley knows {SCHEMA}: use a newer one")
+        if int(shards) != self.shards:
+            log.warning(
+                "this store has %d shards since its start: PARLEY_SHARDS=%d is ignored", int(shards), self.shards
+            )
+            self.shards = int(shards)
+
+    async def close(self) -> None:
+        """Close the connections, after the last call."""
+        if self._sender is not None:
+            await asyncio.gather(self._sender, return_exceptions=True)
+        for client in (self._client, self._blocking):
+            await client.aclose()
+            await client.connection_pool.disconnect()
+
+    # ---- calls
+
+    async def call(self, script: str, prefix: str, *args: Value) -> Raw:
+        """Run `bot/lua/<script>.lua` on a prefix. Calls made while a round trip is under way share the next one."""
+        future: asyncio.Future[Raw] = asyncio.get_running_loop().create_future()
+        self._queue.append((script, (prefix, *args), future))
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send())
+        return await future
+
+    async def surely(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Repeat an idempotent call until the store has served it: what a turn has won is not lost to an outage."""
+        pause_s = 0.05
+        while True:
+            try:
+                return await call()
+            except StoreUnavailable:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2.0, pause_s * 2)
+
+    async def _send(self) -> None:
+        while self._queue:
+            batch, self._queue = self._queue, []
+            try:
+                replies = await self._execute(batch)
+            except (RedisError, OSError, TimeoutError, UnicodeError) as error:
+                self._note_down(error)
+                replies = [error] * len(batch)
+            for (_, _, future), reply in zip(batch, replies, strict=True):
+                if future.done():
+                    continue
+                if isinstance(reply, Exception):
+                    future.set_exception(StoreUnavailable(f"{type(reply).__name__}: {reply}"))
+                else:
+                    future.set_result(reply)
+
+    async def _execute(self, batch: list[tuple[str, Sequence[Value], asyncio.Future[Raw]]]) -> "list[Raw | Exception]":
+        replies: list[Raw | Exception] = []
+        for is_again in (False, True):
+            pipe = self._client.pipeline(transaction=False)
+            for script, args, _ in batch:
+                sha, source = self._source(script)
+                # After a restart of the server its script cache is empty: then, once, with the source itself.
+                if is_again:
+                    pipe.eval(source, 1, *args)
+                else:
+                    pipe.evalsha(sha, 1, *args)
+            self.trips += 1
+            replies = await pipe.execute(raise_on_error=False)
+            # Every script is safe to run twice, so the whole batch goes again.
+            if not any(isinstance(reply, NoScriptError) for reply in replies):
+                break
+        for reply in replies:
+            if isinstance(reply, Exception):
+                self._note_down(reply)
+                return replies
+        self._note_up()
+        return replies
+
+    def _source(self, script: str) -> tuple[str, str]:
+        if script not in self._scripts:
+            folder = resources.files("bot") / "lua"
+            source = (folder / "common.lua").read_text() + "\n" + (folder / f"{script}.lua").read_text()
+            self._scripts[script] = (hashlib.sha1(source.encode()).hexdigest(), source)
+        return self._scripts[script]
+
+    async def wait(self, lists: Sequence[str], timeout_s: float) -> str | None:
+        """Wait until one of these lists has an element and take it: the list's name, or None after the timeout."""
+        async with self._mapped():
+            # The bound of our own ends a read whose server has silently gone.
+            async with asyncio.timeout(timeout_s + 5.0):
+                reply = cast(list[bytes] | None, await _command(self._blocking, "BLPOP", *lists, timeout_s))
+        return reply[0].decode() if reply else None
+
+    async def listen(self, channel: str, subscribed: Callable[[], None]) -> AsyncIterator[str]:
+        """The messages published on a channel. `subscribed` is called after each (re-)subscription: read then, too."""
+        pause_s = 0.05
+        while True:
+            try:
+                async with self._blocking.pubsub() as pubsub:
+                    await pubsub.subscribe(channel)
+                    async for message in pubsub.listen():
+                        if message["type"] == "subscribe":
+                            pause_s = 0.05
+                            subscribed()
+                        elif message["type"] == "message":
+                            yield message["data"].decode()
+            except (RedisError, OSError) as error:
+                self._note_down(error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2.0, pause_s * 2)
+
+    async def command(self, *words: Value) -> Raw:
+        """One plain command, for rare work (export, erase, doctor)."""
+        async with self._mapped():
+            return await _command(self._client, *words)
+
+    async def scan(self, pattern: str) -> AsyncIterator[str]:
+        """The names of all keys that match; each may come more than once."""
+        cursor = b"0"
+        while True:
+            reply = await self.command("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+            cursor, names = cast(tuple[bytes, list[bytes]], reply)
+            for name in names:
+                yield name.decode()
+            if int(cursor) == 0:
+                return
+
+    @contextlib.asynccontextmanager
+    async def _mapped(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except (RedisError, OSError, TimeoutError) as error:
+            self._note_down(error)
+            raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+
+    def _note_down(self, error: Exception) -> None:
+        if not self._down_since:
+            self._down_since = time.monotonic()
+            how = "cannot be reached" if isinstance(error, RedisConnectionError | OSError | TimeoutError) else "refuses"
+            log.error("the store %s (%s: %s); trying again until it serves", how, type(error).__name__, error)
+
+    def _note_up(self) -> None:
+        if self._down_since:
+            log.warning("the store serves again after %.1f s", time.monotonic() - self._down_since)
+            self._down_since = 0.0
+
+
+async def _command(client: Redis, *words: Value) -> Raw:
+    return cast(Raw, await client.execute_command(*words))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped

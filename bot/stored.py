@@ -1,0 +1,148 @@
+"""JSON as it lies in Redis: events in lanes and entries of transcripts, validated by pydantic when they are read."""
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from bot.events import EVENT_VERSION, Address, MessageRef, Question
+
+log = logging.getLogger(__name__)
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class UnknownVersion(Exception):
+    """An event that a newer Parley stored: it stays for a newer worker."""
+
+
+class CorruptEvent(Exception):
+    """Stored bytes that are no event of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of a transcript, as stored (defaults are left out of the JSON).
+
+    `n` counts entries of a conversation from 1 and never changes; `stamp` is the date and time as the model reads it,
+    fixed at admit; an answer names its `questions` (message ids), its `turn`, the ids of its message's `parts`, and
+    keeps its other `versions`; `replaces` is the id of the answer whose place it takes.
+    """
+
+    id: str
+    kind: Literal["asked", "heard", "answer"]
+    text: str
+    at: float
+    n: int = 0
+    author: str = ""
+    name: str = ""
+    stamp: str = ""
+    questions: tuple[str, ...] = ()
+    turn: str = ""
+    parts: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    replaces: str = ""
+    is_cut: bool = False
+    v: int = 1
+
+
+_DEFAULTS = {field.name: field.default for field in fields(Entry)}
+
+
+@cache
+def _events() -> TypeAdapter[Question]:
+    return TypeAdapter(Annotated[Question, Field(discriminator="type")])
+
+
+@cache
+def _entries() -> TypeAdapter[list[Entry]]:
+    return TypeAdapter(list[Entry])
+
+
+@cache
+def _addresses() -> TypeAdapter[Address]:
+    return TypeAdapter(Address)
+
+
+@cache
+def _texts() -> TypeAdapter[dict[str, str]]:
+    return TypeAdapter(dict[str, str])
+
+
+def warm() -> None:
+    """Build the validators now, so that the first turn does not pay for them."""
+    _events(), _entries(), _texts(), _addresses()
+
+
+def dump_event(event: Question) -> str:
+    """The event as JSON with its version."""
+    # A platform may hand over half a surrogate pair, which no UTF-8 can hold.
+    return _dump({"v": EVENT_VERSION, **asdict(event)}).encode("utf-8", "replace").decode()
+
+
+def load_event(raw: bytes) -> Question:
+    """The event in these bytes; raises UnknownVersion or CorruptEvent."""
+    try:
+        return _events().validate_json(raw)
+    except ValidationError as error:
+        try:
+            version = json.loads(raw)["v"]
+        except (ValueError, TypeError, KeyError):
+            version = 0
+        if isinstance(version, int) and version > EVENT_VERSION:
+            raise UnknownVersion(f"event of version {version}") from None
+        raise CorruptEvent(str(error)) from None
+
+
+def dump_entry(entry: Entry) -> str:
+    """The entry as compact JSON, without `n` (the store numbers it)."""
+    values = {name: getattr(entry, name) for name in _DEFAULTS if name != "n"}
+    return _dump({name: value for name, value in values.items() if value != _DEFAULTS[name]})
+
+
+def load_entries(raw: Sequence[bytes]) -> list[Entry]:
+    """The entries in order; a corrupt one is skipped, counted and logged, never fatal."""
+    try:
+        return _entries().validate_json(b"[" + b",".join(raw) + b"]")
+    except ValidationError:
+        return list(_readable(raw))
+
+
+def _readable(raw: Iterable[bytes]) -> Iterable[Entry]:
+    skipped = 0
+    for one in raw:
+        try:
+            yield from _entries().validate_json(b"[" + one + b"]")
+        except ValidationError:
+            skipped += 1
+    log.warning("skipped %d corrupt transcript entries", skipped)
+
+
+def dump_ref(ref: MessageRef) -> str:
+    """A message's reference as text."""
+    return _dump({"channel": ref.channel, "id": ref.id})
+
+
+def load_ref(raw: str) -> MessageRef:
+    """The reference in this text; raises CorruptEvent."""
+    try:
+        values = _texts().validate_json(raw)
+        return MessageRef(channel=values["channel"], id=values["id"])
+    except (ValidationError, KeyError) as error:
+        raise CorruptEvent(f"no message reference: {error}") from None
+
+
+def dump_address(address: Address) -> str:
+    """A reply's address as text."""
+    return _dump(asdict(address))
+
+
+def load_address(raw: str) -> Address:
+    """The address in this text; raises CorruptEvent."""
+    try:
+        return _addresses().validate_json(raw)
+    except ValidationError as error:
+        raise CorruptEvent(f"no address: {error}") from None
