@@ -1,0 +1,198 @@
+"""The hold of a worker on one turn: its clock, its fence, and the durable side of the reply (the port `Draft`)."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from typing import Literal
+
+from bot.crashpoints import CrashPoint, reach
+from bot.errors import LeaseLost, TurnChanged
+from bot.events import MessageRef, ReplyLapsed
+from bot.inbox import Flags, Inbox, OpenTurn
+from bot.stored import dump_address, dump_ref, load_ref
+
+log = logging.getLogger(__name__)
+MARGIN_S = 0.25
+"""A platform call starts only with this much of the lease left."""
+
+
+class Stopped(Exception):
+    """The person stopped the answer."""
+
+
+class Lease:
+    """One turn held by this worker. `claimed_at` is the monotonic time before the claim was sent."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        turn: OpenTurn,
+        *,
+        claimed_at: float,
+        call_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.open = turn
+        self._inbox = inbox
+        self._clock = clock
+        self._until = claimed_at + inbox.policy.lease_s
+        # The worker before us, should it only sleep, may have one platform call under way: we write after its timeout.
+        self._write_from = clock() + call_s if turn.is_expired else 0.0
+        self._reply_turn = turn.id
+        self._refs = _refs(turn.record)
+        self._flags = Flags(is_stopped="stop" in turn.record, is_changed=False)
+        self._is_lost = False
+        self._interrupt: Callable[[], object] | None = None
+
+    # ---- the port Draft
+
+    @property
+    def turn(self) -> str:
+        """The id of the turn whose reply this is."""
+        return self._reply_turn
+
+    @property
+    def is_takeover(self) -> bool:
+        """Whether somebody else held this turn before."""
+        return self.open.fence > 1
+
+    @property
+    def refs(self) -> Mapping[int, MessageRef | None]:
+        """The reply's messages by part; None where only the intent is known."""
+        return self._refs
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """Around one platform call; see the port."""
+        if (wait_s := self._write_from - self._clock()) > 0:
+            await asyncio.sleep(wait_s)
+        while not self._is_lost and self._clock() > self._until - MARGIN_S:
+            await self.renew()
+        if self._is_lost:
+            raise LeaseLost(self.turn)
+        try:
+            yield
+        finally:
+            if self._clock() > self._until:
+                await self._renew_or_repair(None)
+
+    async def keep(self, part: int, ref: MessageRef | None) -> None:
+        """Record a part's intent or message; see the port."""
+        if ref is None:
+            if part not in self._refs:
+                await self.record({f"p{part}": ""})
+                self._refs[part] = None
+            reach(CrashPoint.BEFORE_CREATE)
+            return
+        reach(CrashPoint.CREATED)
+        try:
+            await self.record({f"p{part}": dump_ref(ref), "address": dump_address(self.open.questions[-1].address)})
+        except LeaseLost:
+            await self._inbox.store.surely(lambda: self._inbox.lapsed(self.open, ref))
+            raise
+        self._refs[part] = ref
+        reach(CrashPoint.PART_KEPT)
+
+    async def drop(self, part: int) -> None:
+        """Record that a part's message was deleted; see the port."""
+        await self.record({f"p{part}": "-"})
+        self._refs.pop(part, None)
+
+    # ---- for the worker and the conversation
+
+    async def record(self, fields: Mapping[str, str]) -> None:
+        """Write fields of the turn's record, whatever outage comes between. Raises LeaseLost."""
+        asked_at = self._clock()
+        try:
+            flags = await self._inbox.store.surely(lambda: self._inbox.record(self.open, fields))
+        except LeaseLost:
+            self._is_lost = True
+            self._wake()
+            raise
+        self._until = max(self._until, asked_at + self._inbox.policy.lease_s)
+        self._flags = flags
+        if flags.is_stopped or flags.is_changed:
+            self._wake()
+
+    async def renew(self) -> None:
+        """Renew the lease and look what control asks for; a loss is noted, not raised."""
+        with contextlib.suppress(LeaseLost):
+            await self.record({})
+
+    async def adopt_lapsed(self) -> None:
+        """Where this turn is there to send another turn's reply again: take up that reply's messages and its text."""
+        match self.open.questions:
+            case (ReplyLapsed(turn=turn),):
+                inbox, open_turn = self._inbox, self.open
+                closed = await inbox.store.surely(lambda: inbox.closed(open_turn.conversation, turn))
+                orphans = [load_ref(value) for name, value in closed.items() if name.startswith("orphan:")]
+                self._refs = _refs(closed)
+                # Beyond the last part they are surplus, which the reply deletes at its end.
+                self._refs.update(enumerate(orphans, max(self._refs, default=-1) + 1))
+                self._reply_turn = turn
+                self.open = replace(open_turn, record={**open_turn.record, "final": closed.get("final", "")})
+
+    async def reload(self) -> None:
+        """Take up the batch anew after it was edited or deleted. Raises LeaseLost."""
+        self.open = await self._inbox.store.surely(lambda: self._inbox.reload(self.open))
+        self._flags = Flags(is_stopped=self._flags.is_stopped, is_changed=False)
+
+    @contextlib.asynccontextmanager
+    async def interruptible(self) -> AsyncIterator[None]:
+        """In here control takes effect at once: raises Stopped, TurnChanged or LeaseLost out of whatever is awaited."""
+        task = asyncio.current_task()
+        assert task is not None
+        is_ours = False
+
+        def interrupt() -> None:
+            nonlocal is_ours
+            if not is_ours:
+                is_ours = True
+                task.cancel()
+
+        self._raise_asked()
+        self._interrupt = interrupt
+        try:
+            yield
+        except asyncio.CancelledError:
+            if is_ours and task.uncancel() == 0:
+                self._raise_asked()
+            raise
+        finally:
+            self._interrupt = None
+        if is_ours:
+            # The block ended in the same instant: the cancellation must not hit what follows.
+            task.uncancel()
+            self._raise_asked()
+
+    def _raise_asked(self) -> None:
+        if self._is_lost:
+            raise LeaseLost(self.turn)
+        if self._flags.is_changed:
+            raise TurnChanged(self.turn)
+        if self._flags.is_stopped:
+            raise Stopped(self.turn)
+
+    def _wake(self) -> None:
+        if self._interrupt is not None:
+            self._interrupt()
+
+    async def _renew_or_repair(self, orphan: MessageRef | None) -> None:
+        """The lease had ended during a call. If nobody took the turn all is well; else their text is sent again."""
+        await self.renew()
+        if self._is_lost:
+            log.warning("turn %s: the lease ended during a platform call; its text will be sent again", self.turn)
+            await self._inbox.store.surely(lambda: self._inbox.lapsed(self.open, orphan))
+            raise LeaseLost(self.turn)
+
+
+def _refs(record: Mapping[str, str]) -> dict[int, MessageRef | None]:
+    """A reply's messages by part, from the fields p0, p1 ... of a record."""
+    parts = {name[1:]: value for name, value in record.items() if name[0] == "p" and name[1:].isdigit()}
+    return {int(number): load_ref(value) if value else None for number, value in sorted(parts.items())}
+
+
+Outcome = Literal["answered", "stopped", "declined", "empty", "undeliverable", "given_up", "deleted", "repaired"]

@@ -1,0 +1,138 @@
+"""Transcript -> the model's input within a token budget. Pure: no I/O, no clock.
+
+The input begins the same way from turn to turn, so that a server's prompt cache serves it: an answer stands right
+behind the last question that it answers, entries are rendered the same in every turn, and what no longer fits is cut
+off in steps of STEP entries instead of one by one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bot.errors import PromptTooLong
+from bot.ports import Message
+from bot.stored import Entry
+
+STEP = 16
+_MESSAGE_TOKENS = 4
+"""What a message costs beyond its text, in the chat formats of the common models (an estimate, calibrated by use)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """The model's input; `included` and `left_out` are message ids; `tokens` is the estimate."""
+
+    messages: tuple[Message, ...]
+    included: tuple[str, ...]
+    left_out: tuple[str, ...]
+    tokens: int
+
+
+@dataclass(slots=True)
+class Tokens:
+    """Estimates tokens as bytes / 4, times a factor per model that each answer's `usage` calibrates."""
+
+    factors: dict[str, float] = field(default_factory=dict)
+
+    def weigher(self, model: str) -> Callable[[str], int]:
+        """A function from a message's text to its estimated tokens."""
+        factor = self.factors.get(model, 1.0)
+        return lambda text: int((len(text.encode()) / 4 + _MESSAGE_TOKENS) * factor) + 1
+
+    def learn(self, model: str, estimated: int, counted: int) -> None:
+        """The server counted an input that was estimated: later estimates move a third of the way."""
+        if estimated > 0 and counted > 0:
+            old = self.factors.get(model, 1.0)
+            seen = min(4.0, max(0.25, old * counted / estimated))
+            self.factors[model] = old + (seen - old) / 3
+
+
+def build(
+    entries: Sequence[Entry],
+    batch: Sequence[Entry],
+    *,
+    system: str,
+    budget: int,
+    most: int,
+    weigh: Callable[[str], int],
+) -> Prompt:
+    """System prompt, transcript up to the batch, the batch last. `most` bounds the transcript's entries.
+
+    Left out are other people's pending questions, answers whose questions are not here, and what the budget (tokens)
+    does not hold. Raises PromptTooLong where the batch alone is too long.
+    """
+    asked = "\n\n".join(_said(question) for question in batch)
+    fixed = weigh(system) + weigh(asked)
+    if fixed > budget:
+        raise PromptTooLong(fixed, budget)
+    groups = _groups(entries, batch)
+    start = _start(groups, budget - fixed, most, weigh)
+    kept = [entry for group in groups[start:] for entry in group]
+    messages = [Message(role="system", content=system)]
+    for entry in (*kept, *batch):
+        role, text = ("assistant", entry.text) if entry.kind == "answer" else ("user", _said(entry))
+        # Some chat templates refuse two messages of one role in a row.
+        if messages[-1].role == role == "user":
+            messages[-1] = Message(role="user", content=f"{messages[-1].content}\n\n{text}")
+        else:
+            messages.append(Message(role="assistant" if role == "assistant" else "user", content=text))
+    included = [entry.id for entry in (*kept, *batch)]
+    return Prompt(
+        messages=tuple(messages),
+        included=tuple(included),
+        left_out=tuple(entry.id for entry in entries if entry.id not in set(included)),
+        tokens=sum(weigh(message.content) for message in messages),
+    )
+
+
+def _said(entry: Entry) -> str:
+    head = " ".join(part for part in (entry.stamp, entry.name) if part)
+    return f"[{head}] {entry.text}" if head else entry.text
+
+
+def _groups(entries: Sequence[Entry], batch: Sequence[Entry]) -> list[list[Entry]]:
+    """What may go in, in order: each group is one message that was heard, or questions with their answer."""
+    batch_ids = {question.id for question in batch}
+    last = max((entry.n for entry in entries if entry.id in batch_ids), default=None)
+    known = {entry.id for entry in entries if entry.kind != "answer"} - batch_ids
+    answers = {
+        max(entry.questions, key=lambda id: _place(entries, id)): entry
+        for entry in entries
+        if entry.kind == "answer" and entry.questions and known.issuperset(entry.questions)
+    }
+    answered = {id for answer in answers.values() for id in answer.questions}
+    groups: list[list[Entry]] = []
+    open_questions: list[Entry] = []
+    for entry in entries:
+        if entry.kind == "heard" and (last is None or entry.n < last):
+            groups.append([entry])
+        elif entry.kind == "asked" and entry.id in answered:
+            open_questions.append(entry)
+            if answer := answers.get(entry.id):
+                own = [question for question in open_questions if question.id in answer.questions]
+                open_questions = [question for question in open_questions if question.id not in answer.questions]
+                if last is None or own[0].n < last:
+                    groups.append([*own, answer])
+    return groups
+
+
+def _place(entries: Sequence[Entry], id: str) -> int:
+    return next((entry.n for entry in entries if entry.id == id), 0)
+
+
+def _start(groups: Sequence[Sequence[Entry]], budget: int, most: int, weigh: Callable[[str], int]) -> int:
+    """The first group that goes in: the earliest at a step's border from which everything fits."""
+    fits, count, tokens = len(groups), 0, 0
+    for index in range(len(groups) - 1, -1, -1):
+        count += len(groups[index])
+        tokens += sum(weigh(_said(entry)) for entry in groups[index])
+        if tokens > budget or count > most:
+            break
+        fits = index
+    if fits == 0 and groups and groups[0][0].n <= 1:
+        return 0
+    for index in range(fits, len(groups)):
+        before = groups[index - 1][0].n if index else 0
+        if index and groups[index][0].n // STEP > before // STEP:
+            return index
+    # Not a whole step fits: better some of what was said than none of it.
+    return fits

@@ -1,0 +1,257 @@
+"""Claims turns and hands each to `handle`, which app injects; renews, sweeps and drains. It knows no platform."""
+
+import asyncio
+import contextlib
+import logging
+import platform
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.conversation import Kit, close
+from bot.crashpoints import CrashPoint, reach
+from bot.errors import BotError, LeaseLost, PlatformUnavailable, ReplyUndeliverable, StoreUnavailable, TurnChanged
+from bot.events import Address
+from bot.inbox import CONTROL_CHANNEL, OpenTurn
+from bot.lease import Lease, Outcome
+from bot.ports import Adapter, Reply
+from bot.said import asked
+from bot.stored import CorruptEvent, load_address
+
+log = logging.getLogger(__name__)
+Handle = Callable[[Kit, Lease, Reply], Awaitable[Outcome]]
+ALIVE = "parley:alive:"
+"""With the host's name behind it: a key that lives for 20 s, written every 5 s."""
+FULL_SWEEP_EVERY = 30
+"""Every so many sweeps (one a second) all lanes are looked at, for what an index lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """`slots` turns at once; `call_s` bounds a platform call; a turn is given up past either limit."""
+
+    slots: int = 100
+    call_s: float = 5.0
+    grace_s: float = 20.0
+    failure_limit: int = 5
+    death_limit: int = 25
+
+
+class Worker:
+    """Answers the turns of the platforms that `adapters` serve. `run` ends after `stop`, once turns have drained."""
+
+    def __init__(self, kit: Kit, adapters: Mapping[str, Adapter], handle: Handle, settings: WorkerSettings) -> None:
+        self.kit = kit
+        self.adapters = adapters
+        self.handle = handle
+        self.settings = settings
+        self.leases: dict[str, Lease] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+        self._scope: asyncio.Timeout | None = None
+        self._slot_free = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until stopped. Cancelling it hands all turns back at once."""
+        async with asyncio.TaskGroup() as helpers:
+            side = [helpers.create_task(job()) for job in (self._renewing, self._sweeping, self._listening)]
+            try:
+                async with asyncio.TaskGroup() as turns:
+                    await self._claiming(turns)
+                    asyncio.get_running_loop().call_later(self.settings.grace_s, self.hand_back)
+            finally:
+                for task in side:
+                    task.cancel()
+
+    def stop(self) -> None:
+        """Claim nothing more; running turns may end within the grace period, the rest is handed back."""
+        self._is_stopping = True
+        self._slot_free.set()
+        if self._scope is not None:
+            self._scope.reschedule(asyncio.get_running_loop().time())
+
+    def hand_back(self) -> None:
+        """Hand all running turns back at once, to be taken by another worker or the next start."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _prefixes(self) -> list[str]:
+        return [prefix for name in self.adapters for prefix in self.kit.inbox.store.prefixes(name)]
+
+    async def _claiming(self, turns: asyncio.TaskGroup) -> None:
+        prefixes, pause_s = self._prefixes(), 0.05
+        while not self._is_stopping:
+            free = self.settings.slots - len(self._tasks)
+            if free <= 0:
+                self._slot_free.clear()
+                await self._slot_free.wait()
+                continue
+            try:
+                prefix = None
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(None) as self._scope:
+                        prefix = await self.kit.inbox.wait(prefixes, 1.0)
+                self._scope = None
+                if prefix is None or self._is_stopping:
+                    continue
+                claimed_at = time.monotonic()
+                for turn in await self.kit.inbox.claim(prefix, free):
+                    task = turns.create_task(self._turn(turn, claimed_at))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._ended)
+                pause_s = 0.05
+            except StoreUnavailable:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2.0, pause_s * 2)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._slot_free.set()
+
+    # ---- one turn
+
+    async def _turn(self, turn: OpenTurn, claimed_at: float) -> None:
+        reach(CrashPoint.CLAIMED)
+        started = time.monotonic()
+        lease = Lease(self.kit.inbox, turn, claimed_at=claimed_at, call_s=self.settings.call_s)
+        self.leases[turn.id] = lease
+        try:
+            outcome: str = await self._answered(lease)
+        except LeaseLost:
+            outcome = "lost to another worker"
+        except asyncio.CancelledError:
+            with contextlib.suppress(LeaseLost, StoreUnavailable):
+                await self.kit.inbox.release(lease.open, is_failure=False, delay_s=0)
+            raise
+        finally:
+            del self.leases[turn.id]
+        log.info(
+            "turn %s in %s: %s, %d questions, attempt %d, %.0f ms",
+            turn.id,
+            turn.conversation.key,
+            outcome,
+            len(turn.questions),
+            turn.fence,
+            (time.monotonic() - started) * 1000,
+        )
+
+    async def _answered(self, lease: Lease) -> str:
+        turn = lease.open
+        if turn.unreadable == "newer":
+            await self._release(lease, is_failure=False, delay_s=30.0)
+            return "left for a newer worker"
+        address = _address(turn)
+        if address is None:
+            await close(self.kit, lease, "given_up", given_up="nothing here can be read")
+            return "unreadable"
+        await lease.adopt_lapsed()
+        while True:
+            try:
+                async with self.adapters[turn.conversation.platform].reply(address, lease) as reply:
+                    return await self._attempt(lease, reply)
+            except TurnChanged:
+                await lease.reload()
+
+    async def _attempt(self, lease: Lease, reply: Reply) -> str:
+        try:
+            if not lease.open.questions:
+                await reply.discard()
+                await close(self.kit, lease, "deleted")
+                return "deleted"
+            if lease.open.deaths > self.settings.death_limit:
+                return await self._give_up(lease, reply, BotError.notice, "its worker died too often")
+            return await self.handle(self.kit, lease, reply)
+        except (LeaseLost, TurnChanged):
+            raise
+        except BotError as error:
+            return await self._failed(lease, reply, error)
+        except Exception as error:  # one of the two broad ones: a turn never raises
+            id = secrets.token_hex(4)
+            log.exception("turn %s failed, error %s", lease.turn, id)
+            notice = f"Something went wrong on my side (error {id})."
+            return await self._failed(lease, reply, BotError(repr(error), notice=notice, retry_in_s=2.0))
+
+    async def _failed(self, lease: Lease, reply: Reply, error: BotError) -> str:
+        """Tell the person, and try again later where that may help."""
+        turn, reason = lease.open, f"{type(error).__name__}: {error}"
+        log.warning("turn %s: %s", turn.id, reason)
+        if isinstance(error, ReplyUndeliverable):
+            await close(self.kit, lease, "undeliverable", asked(turn))
+            return "undeliverable"
+        if error.retry_in_s is None:
+            await _tell(reply, error.notice)
+            await close(self.kit, lease, "declined", asked(turn))
+            return "declined"
+        if turn.failures + 1 >= self.settings.failure_limit:
+            return await self._give_up(lease, reply, error.notice, reason)
+        delay_s = min(120.0, error.retry_in_s * 2**turn.failures)
+        if not isinstance(error, PlatformUnavailable):
+            await _tell(reply, f"{error.notice} I'll try again in {max(1, round(delay_s))} s.")
+        await self._release(lease, is_failure=True, delay_s=delay_s)
+        return f"to be tried again in {delay_s:.0f} s"
+
+    async def _give_up(self, lease: Lease, reply: Reply, notice: str, reason: str) -> str:
+        await _tell(reply, f"{notice} I have given up on this question; please ask again later.")
+        await close(self.kit, lease, "given_up", asked(lease.open), given_up=reason)
+        return "given up"
+
+    async def _release(self, lease: Lease, *, is_failure: bool, delay_s: float) -> None:
+        inbox = self.kit.inbox
+        await inbox.store.surely(lambda: inbox.release(lease.open, is_failure=is_failure, delay_s=delay_s))
+
+    # ---- beside the turns
+
+    async def _renewing(self) -> None:
+        """Renew all leases together, three times in each lease."""
+        while True:
+            await asyncio.sleep(self.kit.inbox.policy.lease_s / 3)
+            await self._renew(list(self.leases.values()))
+
+    async def _renew(self, leases: Sequence[Lease]) -> None:
+        await asyncio.gather(*(lease.renew() for lease in leases))
+
+    async def _sweeping(self) -> None:
+        """Once a second: what is due, what an index lost, and the bills of closed turns."""
+        inbox, count = self.kit.inbox, 0
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                prefixes = self._prefixes()
+                is_full = count % FULL_SWEEP_EVERY == 0
+                swept = await asyncio.gather(*(inbox.sweep(prefix, is_full=is_full) for prefix in prefixes))
+                for prefix, bills in zip(prefixes, swept, strict=True):
+                    for bill in bills:
+                        await self.kit.limits.settle(bill)
+                        await inbox.settled(prefix, bill)
+                        reach(CrashPoint.SETTLED)
+                if count % 5 == 0:
+                    await inbox.store.command("SET", ALIVE + platform.node(), "1", "EX", 20)
+                count += 1
+            await asyncio.sleep(1.0)
+
+    async def _listening(self) -> None:
+        """Control that was published reaches the running turn at once; after each (re-)subscription all turns look."""
+        async with asyncio.TaskGroup() as group:
+
+            def look(leases: Sequence[Lease]) -> None:
+                group.create_task(self._renew(leases))
+
+            async for turn in self.kit.inbox.store.listen(CONTROL_CHANNEL, lambda: look(list(self.leases.values()))):
+                if lease := self.leases.get(turn):
+                    look([lease])
+
+
+def _address(turn: OpenTurn) -> Address | None:
+    """Where the reply goes: to the last question of the batch or, if all were deleted, where the record says."""
+    if turn.questions:
+        return turn.questions[-1].address
+    try:
+        return load_address(turn.record.get("address", ""))
+    except CorruptEvent:
+        return None
+
+
+async def _tell(reply: Reply, notice: str) -> None:
+    """Show a notice; a platform that refuses even that is logged by its adapter, and the turn goes on to its end."""
+    with contextlib.suppress(PlatformUnavailable, ReplyUndeliverable):
+        await reply.fail(notice)

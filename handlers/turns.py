@@ -1,0 +1,55 @@
+"""What a turn does, by what its questions are."""
+
+from typing import assert_never
+
+from bot.conversation import Kit, answer, close, recorded_answer
+from bot.errors import BotError
+from bot.events import ActionTaken, CommandInvoked, MessageReceived, ReplyLapsed
+from bot.lease import Lease, Outcome
+from bot.ports import Reply
+from bot.said import asked
+from bot.stored import Entry, load_entries
+
+
+async def handle(kit: Kit, lease: Lease, reply: Reply) -> Outcome:
+    """One turn. Its questions are ordinary messages together, or one command, action or lapse alone."""
+    event = lease.open.questions[-1]
+    conversation = lease.open.conversation
+    if not isinstance(event, ReplyLapsed):
+        is_direct = isinstance(event, MessageReceived) and event.is_direct
+        kit.limits.permit(conversation, event.author, is_direct=is_direct)
+    match event:
+        case MessageReceived() | CommandInvoked(name="ask"):
+            return await answer(kit, lease, reply, asked(lease.open))
+        case CommandInvoked():
+            raise BotError(event.name, notice=f"I don't know the command `{event.name[:40]}`. I answer `ask`.")
+        case ActionTaken():
+            return await _answer_again(kit, lease, reply, event)
+        case ReplyLapsed():
+            return await _send_again(kit, lease, reply)
+        case _:
+            assert_never(event)
+
+
+async def _answer_again(kit: Kit, lease: Lease, reply: Reply, event: ActionTaken) -> Outcome:
+    """Another version: of the answer of `event.turn` or, if that is empty, of this person's last question."""
+    entries = load_entries(lease.open.transcript)
+    old = next((entry for entry in reversed(entries) if entry.kind == "answer" and entry.turn == event.turn), None)
+    if old is None:
+        asked_last = next((e for e in reversed(entries) if e.kind == "asked" and e.author == event.author.id), None)
+        ids = {asked_last.id} if asked_last else set()
+        old = next((e for e in reversed(entries) if e.kind == "answer" and not ids.isdisjoint(e.questions)), None)
+    else:
+        ids = set(old.questions)
+    questions: list[Entry] = [entry for entry in entries if entry.kind == "asked" and entry.id in ids]
+    if not questions:
+        raise BotError(event.turn, notice="I don't remember that question any more. Please ask it again.")
+    return await answer(kit, lease, reply, questions, replaces=old)
+
+
+async def _send_again(kit: Kit, lease: Lease, reply: Reply) -> Outcome:
+    """The text of a turn whose reply was written to after its lease had ended (see `Lease.writing`)."""
+    if final := recorded_answer(lease):
+        await reply.finish(final.shown)
+    await close(kit, lease, "repaired")
+    return "repaired"
