@@ -5,10 +5,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field, replace
-from functools import cache
-
-from pydantic import TypeAdapter
+from dataclasses import dataclass, field, replace
 
 from bot.crashpoints import CrashPoint, reach
 from bot.errors import EmptyAnswer, ModelInterrupted
@@ -17,7 +14,8 @@ from bot.lease import Lease, Outcome, Stopped
 from bot.limits import Limits
 from bot.ports import Button, Finished, Model, ModelRequest, Reply, TextDelta, ToolCall, Usage
 from bot.prompt import Prompt, Tokens, build
-from bot.stored import Entry, load_entries
+from bot.settings import Settings
+from bot.stored import Entry, dump, load, load_entries
 
 _NOTES = {
     "length": "*(I stopped here: the answer had reached its longest length.)*",
@@ -51,16 +49,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kit:
-    """What a turn needs, wired by app. `budget` and `answer_tokens` are in tokens, `history` counts messages."""
+    """What a turn needs, wired by app."""
 
     inbox: Inbox
     model: Model
     limits: Limits
-    system: str
-    budget: int = 12_000
-    answer_tokens: int = 2_000
-    history: int = 50
-    temperature: float | None = None
+    settings: Settings
     tokens: Tokens = field(default_factory=Tokens)
     clock: Callable[[], float] = time.time
 
@@ -72,7 +66,7 @@ async def answer(
     recorded = recorded_answer(lease)
     final = recorded or await _generate(kit, lease, reply, questions, replaces)
     if not recorded and final.text:
-        await lease.record({"final": json.dumps(asdict(final), ensure_ascii=False)})
+        await lease.record({"final": dump(final)})
         reach(CrashPoint.ANSWER_RECORDED)
     if not final.text:
         await reply.fail(final.note)
@@ -113,7 +107,7 @@ async def close(
         record["authors"] = " ".join(dict.fromkeys(question.author for question in questions))
     bill = ""
     if final and final.day:
-        record["final"] = json.dumps(asdict(final), ensure_ascii=False)
+        record["final"] = dump(final)
         used = final.input_tokens + final.output_tokens
         bill = kit.limits.bill(lease.turn, lease.open.conversation, final.day, used)
     store, turn = kit.inbox.store, lease.open
@@ -124,7 +118,7 @@ async def close(
 def recorded_answer(lease: Lease) -> Answer | None:
     """The finished answer of an earlier attempt, which only has to be delivered."""
     recorded = lease.open.record.get("final")
-    return _answers().validate_json(recorded) if recorded else None
+    return load(Answer, recorded) if recorded else None
 
 
 async def _generate(kit: Kit, lease: Lease, reply: Reply, questions: Sequence[Entry], replaces: Entry | None) -> Answer:
@@ -133,16 +127,17 @@ async def _generate(kit: Kit, lease: Lease, reply: Reply, questions: Sequence[En
     conversation, asker = lease.open.conversation, questions[-1].author
     entries = [entry for entry in load_entries(lease.open.transcript) if entry != replaces]
     # Positions come from the stored entries, which know them; the batch itself may have left the transcript.
-    weigh = kit.tokens.weigher("")
-    prompt = build(entries, questions, system=kit.system, budget=kit.budget, most=kit.history, weigh=weigh)
+    settings, weigh = kit.settings, kit.tokens.weigher("")
+    budgets = (settings.system_prompt, settings.prompt_tokens, settings.history_messages)
+    prompt = build(entries, questions, *budgets, weigh)
     day = await kit.inbox.store.surely(
-        lambda: kit.limits.reserve(lease.turn, conversation, asker, prompt.tokens + kit.answer_tokens // 4)
+        lambda: kit.limits.reserve(lease.turn, conversation, asker, prompt.tokens + settings.answer_tokens // 4)
     )
     reach(CrashPoint.RESERVED)
     request = ModelRequest(
         messages=prompt.messages,
-        max_tokens=kit.answer_tokens,
-        temperature=kit.temperature,
+        max_tokens=settings.answer_tokens,
+        temperature=settings.temperature,
         cache_key=_hashed(conversation.key),
         person=_hashed(f"{conversation.platform}:{asker}"),
     )
@@ -223,8 +218,3 @@ async def _listen(kit: Kit, reply: Reply, request: ModelRequest, prompt: Prompt,
 
 def _hashed(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:32]
-
-
-@cache
-def _answers() -> TypeAdapter[Answer]:
-    return TypeAdapter(Answer)

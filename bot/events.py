@@ -101,17 +101,9 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageEdited:
-    """A message has a new text. Carries the address too, for a mention that was added by the edit."""
+    """A message as it stands after an edit; its `at` is still the time when it was written."""
 
-    id: str
-    conversation: Conversation
-    author: Person
-    text: str
-    at: float
-    address: Address
-    is_direct: bool = False
-    mentions_bot: bool = False
-    replies_to_bot: bool = False
+    message: MessageReceived
     type: Literal["edit"] = "edit"
 
 
@@ -168,13 +160,10 @@ class ReactionAdded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyLapsed:
-    """A worker wrote to the reply of `turn` after its lease had ended: what is shown may be old and is sent again."""
+    """A worker wrote to the reply of turn `id` after its lease had ended: what is shown may be old; it is sent anew."""
 
     id: str
     conversation: Conversation
-    author: Person
-    turn: str
-    at: float
     address: Address
     type: Literal["lapse"] = "lapse"
 
@@ -186,5 +175,7 @@ Question = MessageReceived | CommandInvoked | ActionTaken | ReplyLapsed
 
 def lane_of(event: Question) -> str:
     """The lane that a question waits in: one author's in one conversation; a direct message has one lane."""
+    if isinstance(event, ReplyLapsed):
+        return f"{event.conversation.key}|!{event.id}"
     is_direct = isinstance(event, MessageReceived) and event.is_direct
     return f"{event.conversation.key}|{'' if is_direct else event.author.id}"

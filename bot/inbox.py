@@ -7,31 +7,18 @@ lane's fence up; whatever the holder writes afterwards names that fence, so a wo
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from bot.errors import LeaseLost, TurnChanged
-from bot.events import Conversation, MessageEdited, MessageReceived, MessageRef, Person, Question, ReplyLapsed, lane_of
+from bot.events import Conversation, MessageReceived, MessageRef, Person, Question, ReplyLapsed, lane_of
 from bot.ports import Admission
+from bot.settings import Settings
 from bot.store import Raw, Store
-from bot.stored import CorruptEvent, Entry, UnknownVersion, dump_entry, dump_event, dump_ref, load_event
+from bot.stored import CorruptEvent, Entry, UnknownVersion, dump, dump_entry, dump_event, load_event
 
 CONTROL_CHANNEL = "parley:control"
 """Turn ids are published here when somebody stops a turn or changes its batch."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How the queue behaves; the defaults are the settings'. Bytes bound what is collected into one turn."""
-
-    lease_s: float = 5.0
-    channel_turns: int = 3
-    collect: int = 20
-    collect_bytes: int = 24_000
-    load: int = 80
-    keep_s: int = 30 * 86_400
-    keep_entries: int = 1000
-    why_s: int = 7 * 86_400
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,15 +58,15 @@ class DeadLetter:
     lane: str
     reason: str
     at: float
-    questions: int = field(default=0)
+    questions: int = 0
 
 
 class Inbox:
     """Admit, claim, record, commit, control, sweep. All raise StoreUnavailable where the store cannot serve."""
 
-    def __init__(self, store: Store, policy: Policy) -> None:
+    def __init__(self, store: Store, settings: Settings) -> None:
         self.store = store
-        self.policy = policy
+        self.settings = settings
 
     # ---- what people say
 
@@ -91,37 +78,17 @@ class Inbox:
         `only_joined` ignores a message of a conversation that has no transcript yet.
         """
         lane = lane_of(event)
-        raw = await self._call(
-            "admit",
-            lane,
-            "hear" if is_heard else "ask",
-            identity(event.conversation, event.id),
-            event.conversation.key,
-            lane,
-            dump_entry(entry) if entry else "",
-            _item(event),
-            self.policy.keep_s,
-            self.policy.keep_entries,
-            int(only_joined),
-        )
-        return Admission(_text(raw))
+        what = ("hear" if is_heard else "ask", identity(event.conversation, event.id), event.conversation.key, lane)
+        stored = (dump_entry(entry) if entry else "", _item(event), *self._keeping())
+        return Admission(_text(await self._call("admit", lane, *what, *stored, int(only_joined))))
 
-    async def edit(self, event: MessageEdited, entry: Entry) -> Literal["unknown", "gone", "heard", "asked"]:
+    async def edit(self, message: MessageReceived, entry: Entry) -> Literal["unknown", "gone", "heard", "asked"]:
         """Give a message its new text, in the transcript and in its lane; a turn that runs over it starts again."""
-        message = MessageReceived(
-            id=event.id,
-            conversation=event.conversation,
-            author=event.author,
-            text=event.text,
-            at=event.at,
-            address=event.address,
-            is_direct=event.is_direct,
-            mentions_bot=event.mentions_bot,
-            replies_to_bot=event.replies_to_bot,
+        conversation = message.conversation
+        args = (identity(conversation, message.id), conversation.key, dump_entry(entry), _item(message))
+        return cast(
+            Literal["unknown", "gone", "heard", "asked"], _text(await self._call("edit", lane_of(message), *args))
         )
-        args = (identity(event.conversation, event.id), event.conversation.key, dump_entry(entry), _item(message))
-        raw = await self._call("edit", lane_of(message), *args)
-        return cast(Literal["unknown", "gone", "heard", "asked"], _text(raw))
 
     async def delete(self, conversation: Conversation, message: str) -> bool:
         """Take a message out of the transcript and its lane; one that never came is refused when it does."""
@@ -145,15 +112,21 @@ class Inbox:
 
     async def claim(self, prefix: str, turns: int) -> list[OpenTurn]:
         """Take up to `turns` turns of a shard: those whose worker's lease ended, then round-robin over channels."""
-        policy = self.policy
-        limits = (_ms(policy.lease_s), policy.channel_turns, policy.collect, policy.collect_bytes, policy.load)
+        collected = 20 if self.settings.collect else 1
+        limits = (
+            self._lease_ms(),
+            self.settings.channel_turns,
+            collected,
+            self.settings.prompt_tokens * 2,
+            self._load(),
+        )
         raw = await self.store.call("claim", prefix, *limits, *(uuid.uuid4().hex for _ in range(turns)))
         return [_opened(cast(list[Raw], one)) for one in cast(list[Raw], raw)]
 
     async def record(self, turn: OpenTurn, fields: Mapping[str, str] | None = None) -> Flags:
         """Renew the lease and write fields of the turn's record ("-" deletes one). Raises LeaseLost."""
         pairs = [part for pair in (fields or {}).items() for part in pair]
-        raw = await self._call("record", turn.lane, turn.lane, turn.id, turn.fence, _ms(self.policy.lease_s), *pairs)
+        raw = await self._held("record", turn, self._lease_ms(), *pairs)
         if not raw:
             raise LeaseLost(turn.id)
         stop, changed = cast(list[int], raw)
@@ -167,14 +140,10 @@ class Inbox:
         With a reason in `given_up` the batch becomes a dead letter. Safe to repeat. Raises LeaseLost, or TurnChanged
         when the batch was touched.
         """
-        policy = self.policy
         pairs = [part for pair in record.items() for part in pair]
-        keeping = (policy.keep_s, policy.keep_entries, policy.why_s)
+        keeping = (*self._keeping(), self.settings.why_days * 86_400)
         text = dump_entry(entry) if entry else ""
-        raw = await self._call(
-            "commit", turn.lane, turn.lane, turn.id, turn.fence, text, *keeping, given_up, bill, *pairs
-        )
-        match _text(raw):
+        match _text(await self._held("commit", turn, text, *keeping, given_up, bill, *pairs)):
             case "changed":
                 raise TurnChanged(turn.id)
             case "lost":
@@ -182,16 +151,14 @@ class Inbox:
 
     async def release(self, turn: OpenTurn, *, is_failure: bool, delay_s: float) -> int:
         """Give the turn back to be tried again: its failures so far. Raises LeaseLost."""
-        raw = await self._call("release", turn.lane, turn.lane, turn.id, turn.fence, int(is_failure), _ms(delay_s))
+        raw = await self._held("release", turn, int(is_failure), round(delay_s * 1000))
         if cast(int, raw) < 0:
             raise LeaseLost(turn.id)
         return cast(int, raw)
 
     async def reload(self, turn: OpenTurn) -> OpenTurn:
         """The turn with its changed batch and transcript, to be started again. Raises LeaseLost."""
-        raw = await self._call(
-            "reload", turn.lane, turn.lane, turn.id, turn.fence, _ms(self.policy.lease_s), self.policy.load
-        )
+        raw = await self._held("reload", turn, self._lease_ms(), self._load())
         if not raw:
             raise LeaseLost(turn.id)
         items, transcript = cast(list[list[bytes]], raw)
@@ -201,15 +168,8 @@ class Inbox:
 
     async def lapsed(self, turn: OpenTurn, orphan: MessageRef | None) -> None:
         """Store a repair: this worker may have written to a reply that another one holds, or left an orphan there."""
-        item = ReplyLapsed(
-            id=turn.id,
-            conversation=turn.conversation,
-            author=Person(id=f"!{turn.id}", name=""),
-            turn=turn.id,
-            at=0.0,
-            address=turn.questions[0].address,
-        )
-        await self._call("repair", turn.lane, turn.lane, turn.id, _item(item), dump_ref(orphan) if orphan else "")
+        item = ReplyLapsed(id=turn.id, conversation=turn.conversation, address=turn.questions[0].address)
+        await self._call("repair", turn.lane, turn.lane, turn.id, _item(item), dump(orphan) if orphan else "")
 
     async def closed(self, conversation: Conversation, turn: str) -> dict[str, str]:
         """The record of a closed turn, empty where it is not kept any more."""
@@ -237,6 +197,19 @@ class Inbox:
     async def requeue(self, letter: DeadLetter) -> int:
         """Put a dead letter's questions into their lane again: how many (0: somebody else did)."""
         return cast(int, await self._call("requeue", letter.lane, letter.turn))
+
+    def _lease_ms(self) -> int:
+        return round(self.settings.lease_s * 1000)
+
+    def _load(self) -> int:
+        # More than a prompt may use, because it begins at the border of a step (see `prompt`).
+        return self.settings.history_messages + 30
+
+    def _keeping(self) -> tuple[int, int]:
+        return self.settings.transcript_days * 86_400, self.settings.transcript_messages
+
+    async def _held(self, script: str, turn: OpenTurn, *args: str | float) -> Raw:
+        return await self._call(script, turn.lane, turn.lane, turn.id, turn.fence, *args)
 
     async def _call(self, script: str, lane: str, *args: str | float | bytes) -> Raw:
         channel = Conversation.parse(lane.partition("|")[0]).channel_key
@@ -283,16 +256,11 @@ def _questions(items: Sequence[bytes]) -> tuple[tuple[Question, ...], Literal[""
 
 
 def _letter(raw: bytes) -> DeadLetter:
-    # Written by our own script only; what cannot be read is shown as such instead of hiding the rest.
+    # What cannot be read is shown as such instead of hiding the rest.
     try:
         values = json.loads(raw)
-        return DeadLetter(
-            turn=values["turn"],
-            lane=values["lane"],
-            reason=values["reason"],
-            at=values["at"] / 1000,
-            questions=len(values["items"]),
-        )
+        count, at = len(values.pop("items")), values.pop("at") / 1000
+        return DeadLetter(**values, at=at, questions=count)
     except (ValueError, KeyError, TypeError) as error:
         return DeadLetter(turn="", lane="", reason=f"unreadable: {error}", at=0.0)
 
@@ -307,7 +275,3 @@ def _pairs(raw: "list[Raw] | dict[Raw, Raw]") -> dict[str, str]:
 
 def _text(raw: Raw) -> str:
     return raw.decode() if isinstance(raw, bytes) else str(raw)
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)

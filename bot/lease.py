@@ -12,7 +12,7 @@ from bot.crashpoints import CrashPoint, reach
 from bot.errors import LeaseLost, TurnChanged
 from bot.events import MessageRef, ReplyLapsed
 from bot.inbox import Flags, Inbox, OpenTurn
-from bot.stored import dump_address, dump_ref, load_ref
+from bot.stored import dump, load
 
 log = logging.getLogger(__name__)
 MARGIN_S = 0.25
@@ -32,15 +32,14 @@ class Lease:
         turn: OpenTurn,
         *,
         claimed_at: float,
-        call_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.open = turn
         self._inbox = inbox
         self._clock = clock
-        self._until = claimed_at + inbox.policy.lease_s
+        self._until = claimed_at + inbox.settings.lease_s
         # The worker before us, should it only sleep, may have one platform call under way: we write after its timeout.
-        self._write_from = clock() + call_s if turn.is_expired else 0.0
+        self._write_from = clock() + inbox.settings.call_s if turn.is_expired else 0.0
         self._reply_turn = turn.id
         self._refs = _refs(turn.record)
         self._flags = Flags(is_stopped="stop" in turn.record, is_changed=False)
@@ -89,7 +88,7 @@ class Lease:
             return
         reach(CrashPoint.CREATED)
         try:
-            await self.record({f"p{part}": dump_ref(ref), "address": dump_address(self.open.questions[-1].address)})
+            await self.record({f"p{part}": dump(ref), "address": dump(self.open.questions[-1].address)})
         except LeaseLost:
             await self._inbox.store.surely(lambda: self._inbox.lapsed(self.open, ref))
             raise
@@ -112,7 +111,7 @@ class Lease:
             self._is_lost = True
             self._wake()
             raise
-        self._until = max(self._until, asked_at + self._inbox.policy.lease_s)
+        self._until = max(self._until, asked_at + self._inbox.settings.lease_s)
         self._flags = flags
         if flags.is_stopped or flags.is_changed:
             self._wake()
@@ -125,10 +124,10 @@ class Lease:
     async def adopt_lapsed(self) -> None:
         """Where this turn is there to send another turn's reply again: take up that reply's messages and its text."""
         match self.open.questions:
-            case (ReplyLapsed(turn=turn),):
+            case (ReplyLapsed(id=turn),):
                 inbox, open_turn = self._inbox, self.open
                 closed = await inbox.store.surely(lambda: inbox.closed(open_turn.conversation, turn))
-                orphans = [load_ref(value) for name, value in closed.items() if name.startswith("orphan:")]
+                orphans = [load(MessageRef, value) for name, value in closed.items() if name.startswith("orphan:")]
                 self._refs = _refs(closed)
                 # Beyond the last part they are surplus, which the reply deletes at its end.
                 self._refs.update(enumerate(orphans, max(self._refs, default=-1) + 1))
@@ -192,7 +191,7 @@ class Lease:
 def _refs(record: Mapping[str, str]) -> dict[int, MessageRef | None]:
     """A reply's messages by part, from the fields p0, p1 ... of a record."""
     parts = {name[1:]: value for name, value in record.items() if name[0] == "p" and name[1:].isdigit()}
-    return {int(number): load_ref(value) if value else None for number, value in sorted(parts.items())}
+    return {int(number): load(MessageRef, value) if value else None for number, value in sorted(parts.items())}
 
 
 Outcome = Literal["answered", "stopped", "declined", "empty", "undeliverable", "given_up", "deleted", "repaired"]

@@ -1,48 +1,29 @@
 """Who may ask, how often, and how much a workspace may spend a day: checked before the model is called."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
 
 from bot.errors import BudgetSpent, NotAllowed, RateLimited
 from bot.events import Conversation, Person
+from bot.settings import Settings
 from bot.store import Raw, Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """Allow lists (empty = all) and deny lists of ids such as `discord:300`; a rate per person; tokens per day.
-
-    A count or sum of 0 turns that limit off.
-    """
-
-    allowed_people: frozenset[str] = frozenset()
-    allowed_channels: frozenset[str] = frozenset()
-    allowed_workspaces: frozenset[str] = frozenset()
-    denied_people: frozenset[str] = frozenset()
-    denied_channels: frozenset[str] = frozenset()
-    denied_workspaces: frozenset[str] = frozenset()
-    direct_messages: str = "on"
-    rate_count: int = 10
-    rate_per_s: float = 600.0
-    daily_tokens: int = 1_000_000
 
 
 class Limits:
     """Reserve before the model is called, settle after: both idempotent by turn id."""
 
-    def __init__(self, store: Store, rules: Rules, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, settings: Settings, clock: Callable[[], float]) -> None:
         self.store = store
-        self.rules = rules
+        self.settings = settings
         self._clock = clock
 
     def permit(self, conversation: Conversation, person: Person, *, is_direct: bool) -> None:
         """Raises NotAllowed where a list forbids the person, the channel or the workspace. No I/O."""
-        rules, platform = self.rules, conversation.platform
+        rules, platform = self.settings, conversation.platform
         for id, allowed, denied in (
             (person.id, rules.allowed_people, rules.denied_people),
-            (conversation.channel, frozenset() if is_direct else rules.allowed_channels, rules.denied_channels),
+            (conversation.channel, () if is_direct else rules.allowed_channels, rules.denied_channels),
             (conversation.workspace, rules.allowed_workspaces, rules.denied_workspaces),
         ):
             name = f"{platform}:{id}"
@@ -57,21 +38,12 @@ class Limits:
 
         Raises RateLimited or BudgetSpent.
         """
-        rules, now = self.rules, datetime.fromtimestamp(self._clock(), UTC)
+        rate, now = self.settings.person_rate, datetime.fromtimestamp(self._clock(), UTC)
         day = now.date().isoformat()
         left_s = 86_400 - (now - datetime.combine(now.date(), datetime.min.time(), UTC)).total_seconds()
-        raw = await self.store.call(
-            "reserve",
-            self.store.workspace(conversation.workspace_key),
-            turn,
-            person,
-            rules.rate_count,
-            round(rules.rate_per_s * 1000),
-            rules.daily_tokens,
-            tokens,
-            day,
-            round(left_s * 1000),
-        )
+        prefix = self.store.workspace(conversation.workspace_key)
+        limits = (rate.count, round(rate.per_s * 1000), self.settings.workspace_daily_tokens)
+        raw = await self.store.call("reserve", prefix, turn, person, *limits, tokens, day, round(left_s * 1000))
         match cast(list[Raw], raw):
             case [0, b"rate", int(wait_ms)]:
                 raise RateLimited(wait_ms / 1000)

@@ -49,7 +49,6 @@ class Tokens:
 def build(
     entries: Sequence[Entry],
     batch: Sequence[Entry],
-    *,
     system: str,
     budget: int,
     most: int,

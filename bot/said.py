@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 
-from bot.events import ActionTaken, CommandInvoked, MessageEdited, MessageReceived, ReplyLapsed
+from bot.events import ActionTaken, CommandInvoked, MessageReceived, ReplyLapsed
 from bot.inbox import OpenTurn
 from bot.stored import Entry
 
@@ -12,7 +12,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _NAME = re.compile(r"[\[\]<>{}\s]+")
 
 
-def entry_of(event: MessageReceived | MessageEdited | CommandInvoked, *, is_heard: bool = False) -> Entry:
+def entry_of(event: MessageReceived | CommandInvoked, *, is_heard: bool = False) -> Entry:
     """The transcript entry of what a person said, with its date as text. Names and text are cleaned here, once."""
     text = dict(event.options).get("question", "") if isinstance(event, CommandInvoked) else event.text
     return Entry(

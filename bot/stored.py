@@ -2,16 +2,17 @@
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from bot.events import EVENT_VERSION, Address, MessageRef, Question
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -53,28 +54,17 @@ _DEFAULTS = {field.name: field.default for field in fields(Entry)}
 
 
 @cache
-def _events() -> TypeAdapter[Question]:
-    return TypeAdapter(Annotated[Question, Field(discriminator="type")])
+def _reader(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
-@cache
-def _entries() -> TypeAdapter[list[Entry]]:
-    return TypeAdapter(list[Entry])
-
-
-@cache
-def _addresses() -> TypeAdapter[Address]:
-    return TypeAdapter(Address)
-
-
-@cache
-def _texts() -> TypeAdapter[dict[str, str]]:
-    return TypeAdapter(dict[str, str])
+_EVENT = Annotated[Question, Field(discriminator="type")]
 
 
 def warm() -> None:
     """Build the validators now, so that the first turn does not pay for them."""
-    _events(), _entries(), _texts(), _addresses()
+    for kind in (_EVENT, list[Entry], Address, MessageRef):
+        _reader(kind)
 
 
 def dump_event(event: Question) -> str:
@@ -86,7 +76,7 @@ def dump_event(event: Question) -> str:
 def load_event(raw: bytes) -> Question:
     """The event in these bytes; raises UnknownVersion or CorruptEvent."""
     try:
-        return _events().validate_json(raw)
+        return cast(Question, _reader(_EVENT).validate_json(raw))
     except ValidationError as error:
         try:
             version = json.loads(raw)["v"]
@@ -106,7 +96,7 @@ def dump_entry(entry: Entry) -> str:
 def load_entries(raw: Sequence[bytes]) -> list[Entry]:
     """The entries in order; a corrupt one is skipped, counted and logged, never fatal."""
     try:
-        return _entries().validate_json(b"[" + b",".join(raw) + b"]")
+        return cast(list[Entry], _reader(list[Entry]).validate_json(b"[" + b",".join(raw) + b"]"))
     except ValidationError:
         return list(_readable(raw))
 
@@ -115,34 +105,20 @@ def _readable(raw: Iterable[bytes]) -> Iterable[Entry]:
     skipped = 0
     for one in raw:
         try:
-            yield from _entries().validate_json(b"[" + one + b"]")
+            yield from _reader(list[Entry]).validate_json(b"[" + one + b"]")
         except ValidationError:
             skipped += 1
     log.warning("skipped %d corrupt transcript entries", skipped)
 
 
-def dump_ref(ref: MessageRef) -> str:
-    """A message's reference as text."""
-    return _dump({"channel": ref.channel, "id": ref.id})
+def dump(value: Any) -> str:
+    """A dataclass as compact JSON."""
+    return _dump(asdict(value))
 
 
-def load_ref(raw: str) -> MessageRef:
-    """The reference in this text; raises CorruptEvent."""
+def load(kind: type[T], raw: str) -> T:
+    """A dataclass of this kind from JSON; raises CorruptEvent."""
     try:
-        values = _texts().validate_json(raw)
-        return MessageRef(channel=values["channel"], id=values["id"])
-    except (ValidationError, KeyError) as error:
-        raise CorruptEvent(f"no message reference: {error}") from None
-
-
-def dump_address(address: Address) -> str:
-    """A reply's address as text."""
-    return _dump(asdict(address))
-
-
-def load_address(raw: str) -> Address:
-    """The address in this text; raises CorruptEvent."""
-    try:
-        return _addresses().validate_json(raw)
+        return cast(T, _reader(cast(Hashable, kind)).validate_json(raw))
     except ValidationError as error:
-        raise CorruptEvent(f"no address: {error}") from None
+        raise CorruptEvent(f"no {kind.__name__}: {error}") from None

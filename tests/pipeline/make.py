@@ -1,6 +1,7 @@
 """Questions and entries as data, for the tests of the pipeline."""
 
 from bot.events import Address, Conversation, MessageReceived, Person
+from bot.settings import Settings
 from bot.stored import Entry
 
 AT = 1_700_000_000.0
@@ -44,3 +45,8 @@ def entry(event: MessageReceived, kind: str = "asked") -> Entry:
 def answer(id: str, text: str, *questions: str, turn: str = "t") -> Entry:
     """The transcript entry of an answer."""
     return Entry(id=id, kind="answer", text=text, at=AT, questions=questions, turn=turn, parts=(id,))
+
+
+def settings(**changes: object) -> Settings:
+    """The default settings but for these, which are not checked (a lease of 0 ends at once)."""
+    return Settings().model_copy(update=changes)

@@ -1,4 +1,4 @@
-"""The pipeline on a stage: a real store, a real worker, the in-memory platform and a model that says what it is told."""
+"""The pipeline on a stage: a real store, a real worker, a platform in memory, a model that says what it is told."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,25 +6,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bot.conversation import Kit
-from bot.inbox import Inbox, Policy
-from bot.limits import Limits, Rules
+from bot.inbox import Inbox
+from bot.limits import Limits
 from bot.ports import Model
+from bot.settings import Rate
 from bot.store import Store
 from bot.stored import Entry, load_entries
-from bot.worker import Worker, WorkerSettings
-from handlers.intake import EventIntake, Hear
+from bot.worker import Worker
+from handlers.intake import EventIntake
 from handlers.turns import handle
 from tests.fakes import MemoryAdapter
+from tests.pipeline.make import settings
 
 
 async def until(claim: Callable[[], bool], reason: str, *, within_s: float = 20.0) -> None:
     """Wait until this holds; the reason is told if it never does. The bound is for a test that hangs, not a measure."""
-    try:
-        async with asyncio.timeout(within_s):
-            while not claim():
-                await asyncio.sleep(0.002)
-    except TimeoutError:
-        raise AssertionError(f"never happened: {reason}") from None
+    ends_at = asyncio.get_running_loop().time() + within_s
+    while not claim():
+        assert asyncio.get_running_loop().time() < ends_at, f"never happened: {reason}"
+        await asyncio.sleep(0.002)
 
 
 @dataclass(kw_only=True)
@@ -54,38 +54,32 @@ class Stage:
     async def answered(self, count: int = 1) -> None:
         """Wait until so many turns of the first channel are closed."""
         seen: list[Entry] = []
-        async with asyncio.timeout(20):
-            while sum(entry.kind == "answer" for entry in seen) < count:
-                seen = await self.transcript()
-                await asyncio.sleep(0.002)
+        ends_at = asyncio.get_running_loop().time() + 20
+        while sum(entry.kind == "answer" for entry in seen) < count:
+            assert asyncio.get_running_loop().time() < ends_at, f"only these were answered: {seen}"
+            await asyncio.sleep(0.002)
+            seen = await self.transcript()
 
 
 @asynccontextmanager
 async def stage(
     url: str,
     model: Model,
-    *,
-    rules: Rules | None = None,
-    policy: Policy | None = None,
-    settings: WorkerSettings | None = None,
-    hear: Hear = "threads",
     platform: MemoryAdapter | None = None,
+    /,
+    **changes: object,
 ) -> AsyncIterator[Stage]:
-    """Parley, running."""
+    """Parley, running, with the default settings but for quick leases, no rate, and these changes."""
     store = Store(url, shards=4)
     await store.open()
-    inbox = Inbox(store, policy or Policy(lease_s=1.0))
-    kit = Kit(
-        inbox=inbox,
-        model=model,
-        limits=Limits(store, rules or Rules(rate_count=0), lambda: 1_800_000_000.0),
-        system="You are a test.",
-        clock=lambda: 1_800_000_000.0,
-    )
+    quick: dict[str, object] = {"lease_s": 1.0, "call_s": 0.2, "grace_s": 5.0, "person_rate": Rate(count=0, per_s=1.0)}
+    chosen = settings(**{**quick, **changes})
+    inbox = Inbox(store, chosen)
+    limits = Limits(store, chosen, lambda: 1_800_000_000.0)
+    kit = Kit(inbox=inbox, model=model, limits=limits, settings=chosen, clock=lambda: 1_800_000_000.0)
     platform = platform or MemoryAdapter()
-    limits = settings or WorkerSettings(call_s=0.2, grace_s=5.0)
-    worker = Worker(kit, {platform.platform: platform}, handle, limits)
-    intake = EventIntake(inbox=inbox, hear=hear, clock=lambda: 1_800_000_000.0)
+    worker = Worker(kit, {platform.platform: platform}, handle)
+    intake = EventIntake(inbox=inbox, hear=chosen.hear, clock=lambda: 1_800_000_000.0)
     running = [asyncio.create_task(worker.run()), asyncio.create_task(platform.run(intake, lambda: None))]
     try:
         yield Stage(

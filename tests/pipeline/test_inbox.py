@@ -5,18 +5,18 @@ from dataclasses import replace
 import pytest
 
 from bot.errors import LeaseLost, TurnChanged
-from bot.events import MessageEdited, MessageRef
-from bot.inbox import Inbox, OpenTurn, Policy
+from bot.events import MessageRef
+from bot.inbox import Inbox, OpenTurn
 from bot.ports import Admission
 from bot.store import Store
 from bot.stored import load_entries
-from tests.pipeline.make import AT, answer, entry, place, question
+from tests.pipeline.make import answer, entry, place, question, settings
 
 
 @pytest.fixture
 def inbox(store: Store) -> Inbox:
     """An inbox with the default policy."""
-    return Inbox(store, Policy())
+    return Inbox(store, settings())
 
 
 async def ask(
@@ -92,16 +92,16 @@ async def test_waiting_questions_of_one_author_are_collected_in_order(inbox: Inb
 
 async def test_collecting_can_be_turned_off_and_is_bounded(store: Store) -> None:
     """With collecting off each question has its own turn; on, a batch ends at 20 questions or the budget's bytes."""
-    single = Inbox(store, Policy(collect=1))
+    single = Inbox(store, settings(collect=False))
     for number in range(30):
         await ask(single, str(number))
     [turn] = await claim(single)
     assert ids(turn) == ["0"]
     await single.commit(turn, None, {})
-    [turn] = await claim(Inbox(store, Policy()))
+    [turn] = await claim(Inbox(store, settings()))
     assert len(turn.questions) == 20
     await single.commit(turn, None, {})
-    [turn] = await claim(Inbox(store, Policy(collect_bytes=1000)))
+    [turn] = await claim(Inbox(store, settings(prompt_tokens=500)))
     assert 1 <= len(turn.questions) < 5
 
 
@@ -117,7 +117,7 @@ async def test_other_people_are_answered_at_once_up_to_the_limit_of_a_conversati
 
 async def test_a_noisy_channel_never_starves_another(store: Store) -> None:
     """Claims go round over channels, however many lanes wait in one of them."""
-    inbox = Inbox(store, Policy(channel_turns=1000))
+    inbox = Inbox(store, settings(channel_turns=1000))
     shard = store.shard(place("C1").channel_key)
     noisy, calm = "C1", next(c for c in map(str, range(99)) if store.shard(place(c).channel_key) == shard)
     for number in range(50):
@@ -128,7 +128,7 @@ async def test_a_noisy_channel_never_starves_another(store: Store) -> None:
 
 async def test_an_ended_lease_is_taken_over_and_fences_the_first_worker(store: Store) -> None:
     """A worker that died is followed by another; should it only have slept, nothing that it writes has an effect."""
-    inbox = Inbox(store, Policy(lease_s=0.0))
+    inbox = Inbox(store, settings(lease_s=0.0))
     await ask(inbox, "1")
     [first] = await claim(inbox)
     [second] = await claim(inbox)
@@ -184,10 +184,7 @@ async def test_an_edit_reaches_a_waiting_question_and_restarts_a_running_turn(in
 
 async def _edit(inbox: Inbox, id: str, text: str) -> str:
     event = question(id, text)
-    edited = MessageEdited(
-        id=id, conversation=event.conversation, author=event.author, text=text, at=AT, address=event.address
-    )
-    return await inbox.edit(edited, entry(event))
+    return await inbox.edit(event, entry(event))
 
 
 async def test_a_deleted_question_leaves_its_lane_its_transcript_and_its_turn(inbox: Inbox) -> None:
@@ -239,7 +236,7 @@ async def test_a_batch_that_is_given_up_becomes_a_dead_letter_and_can_be_put_bac
 
 async def test_a_late_write_asks_for_a_repair_after_the_turn(store: Store) -> None:
     """A worker that wrote after its lease stores a repair: it waits for the running turn, or starts at once."""
-    inbox = Inbox(store, Policy(lease_s=0.0))
+    inbox = Inbox(store, settings(lease_s=0.0))
     await ask(inbox, "1")
     [first] = await claim(inbox)
     [second] = await claim(inbox)
@@ -266,7 +263,11 @@ async def test_a_sweep_brings_back_what_an_index_lost(inbox: Inbox) -> None:
         await inbox.store.command("DEL", prefix + key)
     await inbox.sweep(prefix, is_full=True)
     assert await inbox.wait([prefix], 1.0) == prefix
-    assert sorted(ids(turn)[0] for turn in await claim(Inbox(inbox.store, Policy(channel_turns=9)))) == ["1", "2", "3"]
+    assert sorted(ids(turn)[0] for turn in await claim(Inbox(inbox.store, settings(channel_turns=9)))) == [
+        "1",
+        "2",
+        "3",
+    ]
 
 
 async def test_an_event_of_a_newer_version_is_told_apart_from_a_corrupt_one(inbox: Inbox) -> None:
@@ -282,7 +283,7 @@ async def test_an_event_of_a_newer_version_is_told_apart_from_a_corrupt_one(inbo
 
 async def test_ten_thousand_waiting_messages_are_all_answered_in_order(store: Store) -> None:
     """A flood in one lane is worked off in batches, none lost, none twice, in order."""
-    inbox = Inbox(store, Policy(collect=20, collect_bytes=10**6))
+    inbox = Inbox(store, settings(prompt_tokens=10**6))
     import asyncio
 
     for start in range(0, 10_000, 500):
