@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bot.crashpoints import CrashPoint, reach
 from bot.errors import EmptyAnswer, ModelInterrupted
@@ -13,7 +13,7 @@ from bot.inbox import Inbox
 from bot.lease import Lease, Outcome, Stopped
 from bot.limits import Limits
 from bot.ports import Button, Finished, Model, ModelRequest, Reply, TextDelta, ToolCall, Usage
-from bot.prompt import Prompt, Tokens, build
+from bot.prompt import Tokens, build
 from bot.settings import Settings
 from bot.stored import Entry, dump, load, load_entries
 
@@ -23,15 +23,15 @@ _NOTES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Answer:
-    """A whole answer as it is recorded before its last edits, with what explains it. Times are in milliseconds."""
+    """An answer while it comes, and as it is recorded before its last edits. Times are in milliseconds."""
 
-    text: str
+    text: str = ""
     note: str = ""
     is_cut: bool = False
     model: str = ""
-    tried: tuple[str, ...] = ()
+    tried: list[str] = field(default_factory=list)
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
@@ -108,6 +108,7 @@ async def close(
     bill = ""
     if final and final.day:
         record["final"] = dump(final)
+        lease.detail = f"{final.model} {final.input_tokens}+{final.output_tokens} tokens"
         used = final.input_tokens + final.output_tokens
         bill = kit.limits.bill(lease.turn, lease.open.conversation, final.day, used)
     store, turn = kit.inbox.store, lease.open
@@ -141,79 +142,61 @@ async def _generate(kit: Kit, lease: Lease, reply: Reply, questions: Sequence[En
         cache_key=_hashed(conversation.key),
         person=_hashed(f"{conversation.platform}:{asker}"),
     )
-    heard = _Heard(Answer(text="", day=day, included=prompt.included, left_out=prompt.left_out), started)
+    final = Answer(day=day, included=prompt.included, left_out=prompt.left_out)
     try:
         async with lease.interruptible():
-            for is_last in (False, True):
-                try:
-                    return await _listen(kit, reply, request, prompt, heard)
-                except ModelInterrupted as error:
-                    heard.tried.append(str(error))
-                    if is_last and heard.best:
-                        return heard.answer(heard.best, note="*(The model broke off here.)*", is_cut=True)
-                    if is_last:
-                        raise
+            await _ask_twice(kit, reply, request, final, started)
     except Stopped:
-        return heard.answer(heard.text, note="*(stopped)*" if heard.text else "Stopped.")
-    raise AssertionError("unreachable: the second attempt returns or raises")
+        final.note = "*(stopped)*" if final.text else "Stopped."
+    final.total_ms = _ms_since(started)
+    final.output_tokens = final.output_tokens or len(final.text) // 4
+    kit.tokens.learn(request.model, prompt.tokens, final.input_tokens)
+    return final
 
 
-@dataclass(slots=True)
-class _Heard:
-    """What came from the model so far; `best` is the longest text of an earlier attempt that broke off."""
-
-    base: Answer
-    started: float
-    text: str = ""
-    best: str = ""
-    first_ms: int = 0
-    usage: Usage = field(default_factory=lambda: Usage(input_tokens=0, output_tokens=0))
-    tried: list[str] = field(default_factory=list)
-
-    def answer(self, text: str, *, note: str = "", is_cut: bool = False, end: Finished | None = None) -> Answer:
-        """The answer as it is recorded."""
-        return replace(
-            self.base,
-            text=text,
-            note=note,
-            is_cut=is_cut,
-            model=end.model if end else "",
-            tried=(*self.tried, *(end.tried if end else ())),
-            input_tokens=self.usage.input_tokens or 0,
-            cached_tokens=self.usage.cached_tokens,
-            output_tokens=self.usage.output_tokens or len(text) // 4,
-            first_ms=self.first_ms,
-            total_ms=round((time.monotonic() - self.started) * 1000),
-        )
+async def _ask_twice(kit: Kit, reply: Reply, request: ModelRequest, final: Answer, started: float) -> None:
+    """Ask the model; once more where it broke off after text was shown. The longest text of both stays, marked."""
+    best = ""
+    for is_last in (False, True):
+        try:
+            await _listen(kit, reply, request, final, started)
+            return
+        except ModelInterrupted as error:
+            final.tried.append(str(error))
+            best = max(best, final.text, key=len)
+            if is_last and not best:
+                raise
+    final.text, final.note, final.is_cut = best, "*(The model broke off here.)*", True
 
 
-async def _listen(kit: Kit, reply: Reply, request: ModelRequest, prompt: Prompt, heard: _Heard) -> Answer:
-    """One attempt: every delta is shown, the end makes an answer of it. Raises ModelInterrupted, EmptyAnswer."""
-    heard.text, end = "", None
-    try:
-        async with aclosing(kit.model.stream(request)) as events:
-            async for event in events:
-                match event:
-                    case TextDelta(text):
-                        if not heard.text:
-                            heard.first_ms = heard.first_ms or round((time.monotonic() - heard.started) * 1000)
-                            reach(CrashPoint.FIRST_TOKEN)
-                        heard.text += text
-                        reply.show(heard.text)
-                    case Usage():
-                        heard.usage = event
-                        kit.tokens.learn(request.model, prompt.tokens, event.input_tokens)
-                    case ToolCall():
-                        # No tools are offered yet, so a call is the model's own idea: it has no text to show.
-                        heard.tried.append(f"unasked tool call {event.name}")
-                    case Finished():
-                        end = event
-    finally:
-        heard.best = max(heard.best, heard.text, key=len)
-    if not heard.text.strip():
-        raise EmptyAnswer(end.reason if end else "")
-    note = _NOTES.get(end.reason, "") if end else ""
-    return heard.answer(heard.text, note=note, is_cut=bool(note), end=end)
+async def _listen(kit: Kit, reply: Reply, request: ModelRequest, final: Answer, started: float) -> None:
+    """One attempt: every delta is shown. Raises ModelError."""
+    final.text = ""
+    async with aclosing(kit.model.stream(request)) as events:
+        async for event in events:
+            match event:
+                case TextDelta(text):
+                    if not final.text:
+                        final.first_ms = final.first_ms or _ms_since(started)
+                        reach(CrashPoint.FIRST_TOKEN)
+                    final.text += text
+                    reply.show(final.text)
+                case Usage():
+                    final.input_tokens, final.output_tokens = event.input_tokens, event.output_tokens
+                    final.cached_tokens = event.cached_tokens
+                case ToolCall():
+                    # No tools are offered yet, so a call is the model's own idea: it has no text to show.
+                    final.tried.append(f"unasked tool call {event.name}")
+                case Finished():
+                    final.model, final.note = event.model, _NOTES.get(event.reason, "")
+                    final.tried += event.tried
+    if not final.text.strip():
+        raise EmptyAnswer(final.note)
+    final.is_cut = bool(final.note)
+
+
+def _ms_since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
 
 
 def _hashed(name: str) -> str:

@@ -44,6 +44,8 @@ class Lease:
         self._refs = _refs(turn.record)
         self._flags = Flags(is_stopped="stop" in turn.record, is_changed=False)
         self._is_lost = False
+        self.detail = "no model"
+        """Model and tokens, for the log."""
         self._interrupt: Callable[[], object] | None = None
 
     # ---- the port Draft
@@ -127,9 +129,10 @@ class Lease:
             case (ReplyLapsed(id=turn),):
                 inbox, open_turn = self._inbox, self.open
                 closed = await inbox.store.surely(lambda: inbox.closed(open_turn.conversation, turn))
-                orphans = [load(MessageRef, value) for name, value in closed.items() if name.startswith("orphan:")]
+                late = [load(MessageRef, value) for name, value in closed.items() if name.startswith("orphan:")]
                 self._refs = _refs(closed)
-                # Beyond the last part they are surplus, which the reply deletes at its end.
+                # Those that nobody took over are surplus beyond the last part, which the reply deletes at its end.
+                orphans = [ref for ref in dict.fromkeys(late) if ref not in self._refs.values()]
                 self._refs.update(enumerate(orphans, max(self._refs, default=-1) + 1))
                 self._reply_turn = turn
                 self.open = replace(open_turn, record={**open_turn.record, "final": closed.get("final", "")})

@@ -35,24 +35,27 @@ class Store:
         self.shards = shards
         self.trips = 0
         """Round trips so far, for the benchmark."""
-        self._client = self._connect(url, timeout_s, 4)
-        self._blocking = self._connect(url, None, 3)
+        self._timeout_s = timeout_s
+        self._client = self._connect(url, 4, health_check_s=0)
+        self._blocking = self._connect(url, 3, health_check_s=30)
         self._scripts: dict[str, tuple[str, str]] = {}
         self._queue: list[tuple[str, Sequence[Value], asyncio.Future[Raw]]] = []
         self._sender: asyncio.Task[None] | None = None
         self._down_since = 0.0
 
     @staticmethod
-    def _connect(url: str, timeout_s: float | None, connections: int) -> Redis:
+    def _connect(url: str, connections: int, *, health_check_s: int) -> Redis:
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=connections,
             timeout=None,
-            socket_timeout=timeout_s,
+            # Ours are in `_mapped` and `_execute`: with one of its own it uses wait_for, which on Python 3.11 may swallow
+            # a cancellation, and the task that was cancelled goes on for ever.
+            socket_timeout=None,
             socket_connect_timeout=5.0,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
-            health_check_interval=0 if timeout_s else 30,
+            health_check_interval=health_check_s,
         )
         return Redis(connection_pool=pool)
 
@@ -137,10 +140,12 @@ class Store:
                     future.set_result(reply)
 
     async def _execute(self, batch: list[tuple[str, Sequence[Value], asyncio.Future[Raw]]]) -> "list[Raw | Exception]":
-        replies: list[Raw | Exception] = []
+        replies: list[Raw | Exception] = [None] * len(batch)
+        missing: Sequence[int] = range(len(batch))
         for is_again in (False, True):
             pipe = self._client.pipeline(transaction=False)
-            for script, args, _ in batch:
+            for index in missing:
+                script, args, _ = batch[index]
                 sha, source = self._source(script)
                 # After a restart of the server its script cache is empty: then, once, with the source itself.
                 if is_again:
@@ -148,9 +153,13 @@ class Store:
                 else:
                     pipe.evalsha(sha, 1, *args)
             self.trips += 1
-            replies = await pipe.execute(raise_on_error=False)
-            # Every script is safe to run twice, so the whole batch goes again.
-            if not any(isinstance(reply, NoScriptError) for reply in replies):
+            async with asyncio.timeout(self._timeout_s):
+                answers = await pipe.execute(raise_on_error=False)
+            for index, reply in zip(missing, answers, strict=True):
+                replies[index] = reply
+            # Only these: a claim that ran is not safe to run again, its turns would have no worker.
+            missing = [index for index in missing if isinstance(replies[index], NoScriptError)]
+            if not missing:
                 break
         for reply in replies:
             if isinstance(reply, Exception):
@@ -168,10 +177,9 @@ class Store:
 
     async def wait(self, lists: Sequence[str], timeout_s: float) -> str | None:
         """Wait until one of these lists has an element and take it: the list's name, or None after the timeout."""
-        async with self._mapped():
-            # The bound of our own ends a read whose server has silently gone.
-            async with asyncio.timeout(timeout_s + 5.0):
-                reply = cast(list[bytes] | None, await _command(self._blocking, "BLPOP", *lists, timeout_s))
+        # The bound ends a read whose server has silently gone.
+        async with self._mapped(timeout_s + self._timeout_s):
+            reply = cast(list[bytes] | None, await _command(self._blocking, "BLPOP", *lists, timeout_s))
         return reply[0].decode() if reply else None
 
     async def listen(self, channel: str, subscribed: Callable[[], None]) -> AsyncIterator[str]:
@@ -209,9 +217,10 @@ class Store:
                 return
 
     @contextlib.asynccontextmanager
-    async def _mapped(self) -> AsyncIterator[None]:
+    async def _mapped(self, within_s: float = 0.0) -> AsyncIterator[None]:
         try:
-            yield
+            async with asyncio.timeout(within_s or self._timeout_s):
+                yield
         except (RedisError, OSError, TimeoutError) as error:
             self._note_down(error)
             raise StoreUnavailable(f"{type(error).__name__}: {error}") from error

@@ -122,16 +122,11 @@ class Worker:
                 await self.kit.inbox.release(lease.open, is_failure=False, delay_s=0)
             raise
         finally:
-            del self.leases[turn.id]
-        log.info(
-            "turn %s in %s: %s, %d questions, attempt %d, %.0f ms",
-            turn.id,
-            turn.conversation.key,
-            outcome,
-            len(turn.questions),
-            turn.fence,
-            (time.monotonic() - started) * 1000,
-        )
+            if self.leases.get(turn.id) is lease:  # this very process may have taken it over from itself
+                del self.leases[turn.id]
+        spent_ms = (time.monotonic() - started) * 1000
+        what = (turn.id, turn.conversation.key, outcome, len(turn.questions), turn.fence, lease.detail, spent_ms)
+        log.info("turn %s in %s: %s, %d questions, attempt %d, %s, %.0f ms", *what)
 
     async def _answered(self, lease: Lease) -> str:
         turn = lease.open
