@@ -27,43 +27,25 @@ class Lease:
     """One turn held by this worker. `claimed_at` is the monotonic time before the claim was sent."""
 
     def __init__(
-        self,
-        inbox: Inbox,
-        turn: OpenTurn,
-        *,
-        claimed_at: float,
-        clock: Callable[[], float] = time.monotonic,
+        self, inbox: Inbox, turn: OpenTurn, *, claimed_at: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.open = turn
+        self.turn = turn.id
+        """The id of the turn whose reply this is."""
+        self.is_takeover = turn.fence > 1
+        self.refs = _refs(turn.record)
+        self.detail = "no model"
+        """Model and tokens, for the log."""
         self._inbox = inbox
         self._clock = clock
         self._until = claimed_at + inbox.settings.lease_s
         # The worker before us, should it only sleep, may have one platform call under way: we write after its timeout.
         self._write_from = clock() + inbox.settings.call_s if turn.is_expired else 0.0
-        self._reply_turn = turn.id
-        self._refs = _refs(turn.record)
         self._flags = Flags(is_stopped="stop" in turn.record, is_changed=False)
         self._is_lost = False
-        self.detail = "no model"
-        """Model and tokens, for the log."""
-        self._interrupt: Callable[[], object] | None = None
+        self._interrupt: Callable[[], None] = _nothing
 
     # ---- the port Draft
-
-    @property
-    def turn(self) -> str:
-        """The id of the turn whose reply this is."""
-        return self._reply_turn
-
-    @property
-    def is_takeover(self) -> bool:
-        """Whether somebody else held this turn before."""
-        return self.open.fence > 1
-
-    @property
-    def refs(self) -> Mapping[int, MessageRef | None]:
-        """The reply's messages by part; None where only the intent is known."""
-        return self._refs
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
@@ -77,30 +59,33 @@ class Lease:
         try:
             yield
         finally:
+            # If nobody took the turn though the lease had ended during the call, all is well.
             if self._clock() > self._until:
-                await self._renew_or_repair(None)
+                await self.renew()
+                if self._is_lost:
+                    log.warning("turn %s: the lease ended in a platform call; its text will be sent again", self.turn)
+                    await self._repair(None)
 
     async def keep(self, part: int, ref: MessageRef | None) -> None:
         """Record a part's intent or message; see the port."""
         if ref is None:
-            if part not in self._refs:
+            if part not in self.refs:
                 await self.record({f"p{part}": ""})
-                self._refs[part] = None
+                self.refs[part] = None
             reach(CrashPoint.BEFORE_CREATE)
             return
         reach(CrashPoint.CREATED)
         try:
             await self.record({f"p{part}": dump(ref), "address": dump(self.open.questions[-1].address)})
         except LeaseLost:
-            await self._inbox.store.surely(lambda: self._inbox.lapsed(self.open, ref))
-            raise
-        self._refs[part] = ref
+            await self._repair(ref)
+        self.refs[part] = ref
         reach(CrashPoint.PART_KEPT)
 
     async def drop(self, part: int) -> None:
         """Record that a part's message was deleted; see the port."""
         await self.record({f"p{part}": "-"})
-        self._refs.pop(part, None)
+        self.refs.pop(part, None)
 
     # ---- for the worker and the conversation
 
@@ -111,12 +96,12 @@ class Lease:
             flags = await self._inbox.store.surely(lambda: self._inbox.record(self.open, fields))
         except LeaseLost:
             self._is_lost = True
-            self._wake()
+            self._interrupt()
             raise
         self._until = max(self._until, asked_at + self._inbox.settings.lease_s)
         self._flags = flags
         if flags.is_stopped or flags.is_changed:
-            self._wake()
+            self._interrupt()
 
     async def renew(self) -> None:
         """Renew the lease and look what control asks for; a loss is noted, not raised."""
@@ -130,11 +115,11 @@ class Lease:
                 inbox, open_turn = self._inbox, self.open
                 closed = await inbox.store.surely(lambda: inbox.closed(open_turn.conversation, turn))
                 late = [load(MessageRef, value) for name, value in closed.items() if name.startswith("orphan:")]
-                self._refs = _refs(closed)
+                self.refs = _refs(closed)
                 # Those that nobody took over are surplus beyond the last part, which the reply deletes at its end.
-                orphans = [ref for ref in dict.fromkeys(late) if ref not in self._refs.values()]
-                self._refs.update(enumerate(orphans, max(self._refs, default=-1) + 1))
-                self._reply_turn = turn
+                orphans = [ref for ref in dict.fromkeys(late) if ref not in self.refs.values()]
+                self.refs.update(enumerate(orphans, max(self.refs, default=-1) + 1))
+                self.turn = turn
                 self.open = replace(open_turn, record={**open_turn.record, "final": closed.get("final", "")})
 
     async def reload(self) -> None:
@@ -164,7 +149,7 @@ class Lease:
                 self._raise_asked()
             raise
         finally:
-            self._interrupt = None
+            self._interrupt = _nothing
         if is_ours:
             # The block ended in the same instant: the cancellation must not hit what follows.
             task.uncancel()
@@ -178,17 +163,13 @@ class Lease:
         if self._flags.is_stopped:
             raise Stopped(self.turn)
 
-    def _wake(self) -> None:
-        if self._interrupt is not None:
-            self._interrupt()
+    async def _repair(self, orphan: MessageRef | None) -> None:
+        await self._inbox.store.surely(lambda: self._inbox.lapsed(self.open, orphan))
+        raise LeaseLost(self.turn)
 
-    async def _renew_or_repair(self, orphan: MessageRef | None) -> None:
-        """The lease had ended during a call. If nobody took the turn all is well; else their text is sent again."""
-        await self.renew()
-        if self._is_lost:
-            log.warning("turn %s: the lease ended during a platform call; its text will be sent again", self.turn)
-            await self._inbox.store.surely(lambda: self._inbox.lapsed(self.open, orphan))
-            raise LeaseLost(self.turn)
+
+def _nothing() -> None:
+    pass
 
 
 def _refs(record: Mapping[str, str]) -> dict[int, MessageRef | None]:

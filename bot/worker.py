@@ -85,11 +85,13 @@ class Worker:
                 await self._slot_free.wait()
                 continue
             try:
-                prefix = None
-                with contextlib.suppress(TimeoutError):
+                try:
                     async with asyncio.timeout(None) as self._scope:
                         prefix = await self.kit.inbox.wait(prefixes, 1.0)
-                self._scope = None
+                except TimeoutError:
+                    break
+                finally:
+                    self._scope = None
                 if prefix is None or self._is_stopping:
                     continue
                 claimed_at = time.monotonic()

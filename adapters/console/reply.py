@@ -1,0 +1,179 @@
+"""One answer on a terminal or a stream. What is printed cannot be edited: a new start is printed below the old one."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import takewhile
+from typing import Self, TextIO
+
+from adapters.console.markup import clean, finished, rendered
+from bot.errors import ReplyUndeliverable
+from bot.events import MessageRef
+from bot.pacing import seal
+from bot.ports import Button, Draft
+
+
+def write(out: TextIO, text: str) -> None:
+    """Print at once. Raises ReplyUndeliverable where the reader is gone."""
+    try:
+        out.write(text)
+        out.flush()
+    except OSError as error:
+        raise ReplyUndeliverable(f"nobody reads: {error}") from error
+
+
+@dataclass(slots=True)
+class Stream:
+    """Plain text on one stream, notices on the other. With `is_live` the text is printed as it comes."""
+
+    out: TextIO
+    notices: TextIO
+    is_live: bool
+    cadence_s: float = 0.0
+    _printed: str = ""
+
+    def show(self, text: str) -> None:
+        """The whole text so far."""
+        if self.is_live:
+            self._print(text)
+
+    def finish(self, text: str) -> None:
+        """The whole final text."""
+        self._print(text if text.endswith("\n") else f"{text}\n")
+
+    def fail(self, notice: str) -> None:
+        """The notice; what was printed stays."""
+        if self._printed:
+            write(self.out, "\n")
+        write(self.notices, f"{notice}\n")
+
+    def _print(self, text: str) -> None:
+        if not text.startswith(self._printed):
+            write(self.out, "\n\n")
+            self._printed = ""
+        write(self.out, clean(text[len(self._printed) :]))
+        self._printed = text
+
+
+@dataclass(slots=True)
+class Screen:
+    """Markdown in a terminal: finished blocks are printed once, the last one is drawn anew as it grows.
+
+    Only lines that are still on the screen are drawn again; those that have scrolled out of it stay as they are.
+    """
+
+    out: TextIO
+    cadence_s: float = 0.05
+    _text: str = ""
+    _done: int = 0
+    _gone: int = 0
+    _lines: list[str] = field(default_factory=list)
+
+    def show(self, text: str) -> None:
+        """The whole text so far; without any, a sign of life."""
+        if (self._done or self._gone) and not text.startswith(self._text):
+            self._settle("", "(I start again:)", "")
+            self._done = 0
+        self._text = text
+        if size := finished(text[self._done :]):
+            self._draw(text[self._done : self._done + size])
+            self._settle("")
+            self._done += size
+        self._draw(text[self._done :] or "…")
+
+    def finish(self, text: str) -> None:
+        """The whole final text."""
+        self.show(text)
+        self._settle("")
+
+    def fail(self, notice: str) -> None:
+        """The notice, below what was shown."""
+        self.finish(f"{seal(self._text.rstrip())}\n\n{notice}".lstrip())
+
+    def _draw(self, block: str) -> None:
+        columns, rows = shutil.get_terminal_size()
+        lines = rendered(block, columns - 1)[self._gone :]
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self._lines, lines, strict=False)))
+        up = len(self._lines) - same
+        write(self.out, (f"\x1b[{up}F\x1b[J" if up else "") + "".join(f"{line}\n" for line in lines[same:]))
+        self._lines = lines[1 - rows :]
+        self._gone += len(lines) - len(self._lines)
+
+    def _settle(self, *lines: str) -> None:
+        """What is drawn stays; these lines follow it."""
+        write(self.out, "".join(f"{line}\n" for line in lines))
+        self._gone, self._lines = 0, []
+
+
+@dataclass(slots=True, kw_only=True)
+class ConsoleReply:
+    """A `bot.ports.Reply` on paper. Once it is left, `ended` is told whether a whole answer was printed.
+
+    With a `quote`, of a question that nobody waits for here, nothing is shown before the answer is whole.
+    """
+
+    paper: Stream | Screen
+    draft: Draft
+    ended: Callable[[bool], None]
+    quote: str
+    _text: str = ""
+    _is_whole: bool = False
+    _timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        self.show("")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._stop()
+        self.ended(self._is_whole)
+
+    def show(self, text: str) -> None:
+        self._text = text
+        if self.quote or self._timer is not None:
+            return
+        if self.paper.cadence_s:
+            self._timer = asyncio.get_running_loop().call_later(self.paper.cadence_s, self._draw)
+        else:
+            self.paper.show(text)
+
+    async def finish(self, text: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
+        ref = self.draft.refs.get(0)
+        if ref is None:
+            await self.draft.keep(0, None)
+            await self._print(self.paper.finish, text)
+            ref = MessageRef(channel="", id=self.draft.turn)
+            await self.draft.keep(0, ref)
+        self._is_whole = not buttons
+        return (ref,)
+
+    async def fail(self, notice: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
+        await self._print(self.paper.fail, notice)
+        return (MessageRef(channel="", id=self.draft.turn),)
+
+    async def discard(self) -> None:
+        self._stop()
+
+    def _draw(self) -> None:
+        self._timer = None
+        with suppress(ReplyUndeliverable):  # raised by the end, which nobody reads either
+            self.paper.show(self._text)
+
+    async def _print(self, print_it: Callable[[str], None], text: str) -> None:
+        self._stop()
+        lead = f"> {self.quote}\n\n" if self.quote else ""
+        async with self.draft.writing():
+            if lead and isinstance(self.paper, Screen):
+                from prompt_toolkit.application import run_in_terminal
+
+                # Above what the person is typing.
+                await run_in_terminal(partial(print_it, lead + text))
+            else:
+                print_it(lead + text)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()

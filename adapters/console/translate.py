@@ -1,0 +1,38 @@
+"""What is typed becomes events. Pure: ids and times are given."""
+
+from typing import Literal
+
+from adapters.console.markup import clean
+from bot.events import ActionTaken, Address, Conversation, MessageReceived, Person
+
+_CHANNEL = "main"
+_PERSON = Person(id="local", name="You")
+_QUOTE_CHARACTERS = 80
+
+
+def question(platform: str, text: str, *, id: str, at: float) -> MessageReceived:
+    """A question that was typed or piped in."""
+    text = clean(text).strip()
+    first = text.partition("\n")[0]
+    quote = text if len(text) <= _QUOTE_CHARACTERS and first == text else f"{first[:_QUOTE_CHARACTERS]}…"
+    return MessageReceived(
+        id=id,
+        conversation=_conversation(platform),
+        author=_PERSON,
+        text=text,
+        at=at,
+        address=Address(channel=_CHANNEL, reply_to=id, quote=quote),
+        is_direct=True,
+    )
+
+
+def action(platform: str, name: Literal["stop", "retry"], *, id: str, at: float) -> ActionTaken:
+    """Ctrl-C while an answer is written, or `/retry`: about the running or the last answer."""
+    address = Address(channel=_CHANNEL, reply_to=id, quote=f"/{name}")
+    return ActionTaken(
+        id=id, conversation=_conversation(platform), author=_PERSON, action=name, turn="", at=at, address=address
+    )
+
+
+def _conversation(platform: str) -> Conversation:
+    return Conversation(platform=platform, workspace="local", channel=_CHANNEL)

@@ -1,0 +1,296 @@
+"""Writes one reply over a platform's messages that can be edited: the one owner of a turn's delivery.
+
+Knows no platform. Time is the running loop's, so a test's loop may jump.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol, Self
+
+from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
+from bot.events import MessageRef
+from bot.pacing import Limits, Part, due_at, seal, split
+from bot.ports import Button, Draft
+
+_RETRIES_S = (1.0, 2.0, 4.0)
+"""After how long the final text is tried again, at least, before the queue has to."""
+
+
+class Surface(Protocol):
+    """The primitives over which one reply's messages are written on a platform.
+
+    They raise PlatformUnavailable (try again; a `create` that raises it may have happened) or ReplyUndeliverable (never
+    again). `edit` and `delete` raise MessageGone where the message does not exist any more. Each call is bounded by the
+    caller and may be cancelled at that bound.
+    """
+
+    @property
+    def limits(self) -> Limits: ...
+
+    async def sign(self) -> None:
+        """Show typing or a status. Best effort: a platform's refusal is not raised."""
+
+    async def create(self, part: int, text: str, buttons: Sequence[Button]) -> MessageRef:
+        """Post a part so that `find` (and the platform's nonce, where it has one) recognises it by turn and part.
+
+        `text` is within `limits.characters`, but for the last of `limits.max_parts` in the final text: that one carries
+        all the rest, to be attached.
+        """
+
+    async def edit(self, ref: MessageRef, text: str, buttons: Sequence[Button]) -> None:
+        """Replace text and buttons of a message. `text` as in `create`."""
+
+    async def delete(self, ref: MessageRef) -> None: ...
+
+    async def find(self) -> Mapping[int, MessageRef]:
+        """What this turn has already created, by part: asked after a takeover and after a failed `create`."""
+
+
+class _Messages:
+    """The messages of one reply: which there are, what each is known to show, and every call that changes them.
+
+    A call and the record of it are one step that is never broken off by who leaves the reply: a request that was sent
+    may still arrive, and then over the text of the next worker.
+    """
+
+    def __init__(self, surface: Surface, draft: Draft, call_s: float) -> None:
+        self.refs = dict(draft.refs)
+        self._surface = surface
+        self._draft = draft
+        self._call_s = call_s
+        self._shown: dict[int, tuple[str, tuple[Button, ...]]] = {}
+        # A fresh turn's first intent is recorded by its claim; any other was followed by an attempt to create.
+        self._must_find = any(ref is None and (part or draft.is_takeover) for part, ref in self.refs.items())
+        self._is_bound = False
+        self._is_left = False
+
+    async def put(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
+        """Make the message of this part show exactly this."""
+        if self._shown.get(part) == (text, buttons):
+            return
+        await self.find()
+        self._shown.pop(part, None)
+        if (ref := self.refs.get(part)) is not None:
+            try:
+                async with self._calling():
+                    await self._surface.edit(ref, text, buttons)
+            except MessageGone:
+                await self._draft.drop(part)
+                del self.refs[part]
+        if self.refs.get(part) is None:
+            await self._create(part, text, buttons)
+        self._shown[part] = (text, buttons)
+
+    async def delete_from(self, first: int) -> None:
+        """Delete the messages of this part and of all behind it, the last one first."""
+        await self.find()
+        for part in sorted((part for part in self.refs if part >= first), reverse=True):
+            if (ref := self.refs[part]) is not None:
+                with suppress(MessageGone):
+                    async with self._calling():
+                        await self._surface.delete(ref)
+                await self._draft.drop(part)
+            del self.refs[part]
+            self._shown.pop(part, None)
+
+    async def find(self) -> None:
+        """Take over the messages of which only the intent is known, where there may be any."""
+        if not self._must_find:
+            return
+        async with self._calling():
+            found = await self._surface.find()
+        for part, ref in sorted(found.items()):
+            if self.refs.get(part) is None:
+                self.refs[part] = ref
+                await self._draft.keep(part, ref)
+        self._must_find = False
+
+    def leave(self, writer: asyncio.Task[None]) -> None:
+        """Cancel the writer, at once or as soon as its step is done."""
+        self._is_left = True
+        if not self._is_bound:
+            writer.cancel()
+
+    def pause(self) -> None:
+        """From here until the next call the writer may be cancelled."""
+        self._is_bound = False
+        if self._is_left:
+            raise asyncio.CancelledError
+
+    async def _create(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
+        if part not in self.refs:
+            self.pause()
+            await self._draft.keep(part, None)
+            self.refs[part] = None
+        ref = None
+        try:
+            async with self._calling():
+                self._must_find = True
+                ref = await self._surface.create(part, text, buttons)
+        finally:
+            # Even where the lease has ended meanwhile: this message is then an orphan that only we know of.
+            if ref is not None:
+                self.refs[part] = ref
+                self._must_find = False
+                await self._draft.keep(part, ref)
+
+    @asynccontextmanager
+    async def _calling(self) -> AsyncIterator[None]:
+        self.pause()
+        async with self._draft.writing():
+            self._is_bound = True
+            try:
+                async with asyncio.timeout(self._call_s):
+                    yield
+            except TimeoutError:
+                raise PlatformUnavailable(f"no answer within {self._call_s} s") from None
+
+
+class PartsReply:
+    """A `bot.ports.Reply` over a Surface. `show` raises too, once the lease is known to be lost."""
+
+    def __init__(
+        self, surface: Surface, draft: Draft, *, call_s: float = 5.0, markup: Callable[[str], str] = str
+    ) -> None:
+        """`markup` turns the model's Markdown into the platform's, before the text is split; `call_s` bounds a call."""
+        self._surface = surface
+        self._limits = surface.limits
+        self._messages = _Messages(surface, draft, call_s)
+        self._call_s = call_s
+        self._markup = markup
+        self._text = ""
+        self._written = ""
+        self._parts: tuple[Part, ...] = ()
+        self._first_at: float | None = None
+        self._not_before = 0.0
+        self._is_quiet = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._signer: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._signer = asyncio.create_task(self._sign())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._stop()
+        if self._writer is not None:
+            self._messages.leave(self._writer)
+        await _outlast([task for task in (self._signer, self._writer) if task is not None])
+
+    def show(self, text: str) -> None:
+        self._text = text
+        if self._first_at is None and text.strip():
+            self._first_at = asyncio.get_running_loop().time()
+        self._plan()
+
+    async def finish(self, text: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
+        self._text = text
+        self._stop()
+        await self._written_out()
+        self._writer = asyncio.create_task(self._write_final(tuple(buttons)))
+        await self._written_out()
+        return tuple(ref for _, ref in sorted(self._messages.refs.items()) if ref is not None)
+
+    async def fail(self, notice: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
+        shown = seal(self._text.rstrip())
+        return await self.finish(f"{shown}\n\n{notice}" if shown else notice, buttons)
+
+    async def discard(self) -> None:
+        await self.finish("")
+
+    def _plan(self) -> None:
+        """See to it that the newest text is written when it is due."""
+        if self._writer is not None:
+            if not self._writer.done():
+                return
+            self._writer.result()
+        if self._is_quiet or self._first_at is None or self._text == self._written:
+            return
+        due = self._not_before
+        if not self._written:
+            due = max(due, due_at(self._text, self._limits, self._first_at))
+        if self._timer is None or due < self._due:
+            if self._timer is not None:
+                self._timer.cancel()
+            # The handle itself may not know: uvloop gives one without `when` for a time that is now.
+            self._due, self._timer = due, asyncio.get_running_loop().call_at(due, self._start)
+
+    def _start(self) -> None:
+        self._timer = None
+        self._writer = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        """One write of the text so far. Trouble is not lost: the final text is written whole."""
+        loop, text = asyncio.get_running_loop(), self._text
+        self._not_before = loop.time() + self._limits.cadence_s
+        try:
+            for part, shown in enumerate(self._pages(text)):
+                if self._is_quiet:
+                    return
+                await self._messages.put(part, shown, ())
+            self._written = text
+            if self._signer is not None:
+                self._signer.cancel()
+        except ReplyUndeliverable:
+            self._is_quiet = True
+        except BotError as trouble:
+            self._not_before = loop.time() + (trouble.retry_in_s or self._limits.cadence_s)
+        loop.call_soon(self._plan)
+
+    async def _write_final(self, buttons: tuple[Button, ...]) -> None:
+        pages = self._pages(self._text)
+        if self._parts and self._parts[-1].is_cut:
+            pages[-1] = self._parts[-1].source
+        for delay_s in (*_RETRIES_S, None):
+            try:
+                for part, shown in enumerate(pages):
+                    await self._messages.put(part, shown, buttons if part == len(pages) - 1 else ())
+                return await self._messages.delete_from(len(pages))
+            except PlatformUnavailable as trouble:
+                if delay_s is None:
+                    raise
+                self._messages.pause()
+                await asyncio.sleep(max(trouble.retry_in_s or 0.0, delay_s))
+        return None
+
+    async def _written_out(self) -> None:
+        """Wait for the writer; what it could not write is raised."""
+        if self._writer is not None:
+            await asyncio.wait({self._writer})
+            writer, self._writer = self._writer, None
+            writer.result()
+
+    def _pages(self, text: str) -> list[str]:
+        self._parts = split(self._markup(text), self._limits, self._parts)
+        return [part.text for part in self._parts if part.text.strip()]
+
+    async def _sign(self) -> None:
+        while True:
+            with suppress(BotError, TimeoutError):
+                async with asyncio.timeout(self._call_s):
+                    await self._surface.sign()
+            await asyncio.sleep(self._limits.sign_every_s)
+
+    def _stop(self) -> None:
+        self._is_quiet = True
+        for running in (self._timer, self._signer):
+            if running is not None:
+                running.cancel()
+
+
+async def _outlast(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for the end of these tasks even where we are cancelled meanwhile; the cancellation follows."""
+    cancelled: asyncio.CancelledError | None = None
+    while pending := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(pending)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    for task in tasks:
+        # What was raised is known here: a lost lease, which finish or show raise where they are called.
+        _ = task.cancelled() or task.exception()
+    if cancelled is not None:
+        raise cancelled

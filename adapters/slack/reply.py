@@ -1,0 +1,78 @@
+"""The messages of one reply on Slack: the primitives that `adapters.parts` plans over. Errors leave as ours."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from adapters.edge import NETWORK_ERRORS
+from adapters.slack.markup import fallback
+from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
+from bot.events import Address, MessageRef
+from bot.pacing import Limits
+from bot.ports import Button
+
+_AGAIN = ("ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout")
+
+
+@contextmanager
+def errors_as_ours() -> Iterator[None]:
+    """Turn what slack-sdk and aiohttp raise into PlatformUnavailable (again later) or ReplyUndeliverable (never)."""
+    try:
+        yield
+    except SlackApiError as error:
+        code = error.response.get("error") if isinstance(error.response, AsyncSlackResponse) else None
+        if code is not None and code not in _AGAIN:
+            raise (MessageGone if code == "message_not_found" else ReplyUndeliverable)(code) from error
+        raise PlatformUnavailable(str(error), retry_in_s=float(error.response.headers.get("Retry-After", 2))) from error
+    except NETWORK_ERRORS as error:
+        raise PlatformUnavailable(str(error)) from error
+
+
+class SlackSurface:
+    """An `adapters.parts.Surface` over the thread of the address. Buttons wait for Slack's own issue.
+
+    Slack cannot be told to post once, so each message carries its turn and part as metadata, which `find` reads.
+    """
+
+    def __init__(self, limits: Limits, web: AsyncWebClient, address: Address, turn: str) -> None:
+        self.limits = limits
+        self._web, self._turn, self._asked = web, turn, address.reply_to
+        self._channel, self._thread = address.channel, address.thread
+
+    async def sign(self) -> None:
+        status = {"channel_id": self._channel, "thread_ts": self._thread, "status": "is thinking…"}
+        with suppress(BotError), errors_as_ours():
+            await self._web.api_call("assistant.threads.setStatus", json=status)
+
+    async def create(self, part: int, text: str, buttons: Sequence[Button]) -> MessageRef:
+        channel, blocks = self._channel, [{"type": "markdown", "text": text}]
+        mark = {"event_type": "parley_part", "event_payload": {"turn": self._turn, "part": part}}
+        with errors_as_ours():
+            answer = await self._web.chat_postMessage(
+                channel=channel, thread_ts=self._thread, text=fallback(text), blocks=blocks, metadata=mark
+            )
+        return MessageRef(channel=channel, id=answer["ts"])
+
+    async def edit(self, ref: MessageRef, text: str, buttons: Sequence[Button]) -> None:
+        with errors_as_ours():
+            blocks = [{"type": "markdown", "text": text}]
+            await self._web.chat_update(channel=ref.channel, ts=ref.id, text=fallback(text), blocks=blocks)
+
+    async def delete(self, ref: MessageRef) -> None:
+        with errors_as_ours():
+            await self._web.chat_delete(channel=ref.channel, ts=ref.id)
+
+    async def find(self) -> Mapping[int, MessageRef]:
+        found: dict[int, MessageRef] = {}
+        with errors_as_ours():
+            async for page in await self._web.conversations_replies(
+                channel=self._channel, ts=self._thread, oldest=self._asked, include_all_metadata=True
+            ):
+                for message in page["messages"]:
+                    mark = message.get("metadata", {}).get("event_payload", {})
+                    if mark.get("turn") == self._turn:
+                        found[mark["part"]] = MessageRef(channel=self._channel, id=message["ts"])
+        return found

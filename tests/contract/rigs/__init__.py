@@ -1,0 +1,1 @@
+"""One module for each platform: see `tests.contract.rig`."""

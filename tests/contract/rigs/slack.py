@@ -1,0 +1,48 @@
+"""The Slack adapter against the fake of Slack."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from adapters.slack.client import SlackAdapter
+from bot.pacing import Limits
+from tests.servers.slack import SlackServer
+from tests.servers.slack_world import User
+
+EDITS = True
+LIMITS = Limits(characters=11_000, cadence_s=0.01, sign_every_s=60.0, first_characters=1, first_s=0.01)
+
+
+class SlackRig:
+    """See `tests.contract.rig.Rig`."""
+
+    characters = LIMITS.characters
+
+    def __init__(self, server: SlackServer) -> None:
+        self.server = server
+        self.adapter = SlackAdapter(server.bot_token, server.app_token, server.api_url, call_s=1.0, limits=LIMITS)
+
+    async def say(self, text: str, *, mention: bool = True, author: str = "ada") -> str:
+        tell = self.server.ask if mention else self.server.say
+        return tell(self.server.general, text, author=self._person(author)).ts
+
+    async def press(self, action: Literal["stop", "retry"], turn: str, *, author: str = "ada") -> None:
+        shown = next(message for message in self.server.general.messages if message.buttons.get(action) == turn)
+        self.server.press(shown, action, user=self._person(author))
+
+    async def seen(self) -> tuple[str, ...]:
+        shown = (message.shown for message in self.server.general.by(self.server.bot))
+        return tuple(text.replace("\u200b", "") for text in shown)
+
+    async def pinged(self) -> tuple[str, ...]:
+        return tuple(name for message in self.server.general.by(self.server.bot) for name in message.pings)
+
+    def _person(self, name: str) -> User:
+        world = self.server.world
+        return next((user for user in world.users.values() if user.name == name), None) or world.add_user(name)
+
+
+@asynccontextmanager
+async def open_rig() -> AsyncIterator[SlackRig]:
+    async with SlackServer() as server:
+        yield SlackRig(server)

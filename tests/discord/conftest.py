@@ -1,0 +1,46 @@
+"""A fake Discord with the real adapter made against it."""
+
+from collections.abc import AsyncIterator
+
+import discord
+import pytest
+from discord.http import Route
+
+import adapters.edge
+from adapters.discord.client import DiscordAdapter
+from bot.pacing import Limits
+from tests.servers.common import Clock
+from tests.servers.discord import DiscordServer
+
+LIMITS = Limits(characters=1990, cadence_s=0.01, sign_every_s=8.0, first_characters=1, first_s=0.01)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapters.edge, "FIRST_PAUSE_S", 0.01)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def server(clock: Clock) -> AsyncIterator[DiscordServer]:
+    async with DiscordServer(clock) as server:
+        yield server
+
+
+@pytest.fixture
+def adapter(server: DiscordServer) -> DiscordAdapter:
+    return DiscordAdapter(server.token, server.api_base, call_s=2.0, limits=LIMITS)
+
+
+@pytest.fixture
+async def client(server: DiscordServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[discord.Client]:
+    """A client that is logged in, for tests of what the surface does with it."""
+    monkeypatch.setattr(Route, "BASE", server.api_base)
+    client = discord.Client(intents=discord.Intents.none())
+    await client.login(server.token)
+    yield client
+    await client.close()

@@ -1,0 +1,43 @@
+"""Each use of what discord.py keeps private, by name: an upgrade that takes one away fails here."""
+
+import discord
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+from yarl import URL
+
+from adapters.discord.client import DiscordAdapter
+from tests.servers.discord import DiscordServer
+from tests.servers.harness import Heard, running
+
+
+async def test_route_base_decides_where_requests_go(server: DiscordServer, adapter: DiscordAdapter) -> None:
+    """`discord.http.Route.BASE`: with `api_base` set, every request goes to that address."""
+    async with running(adapter, Heard()):
+        assert server.api_base == Route.BASE
+        assert Route("GET", "/users/@me").url.startswith(server.address)
+    assert [call.name for call in server.calls[:3]] == [
+        "GET /users/@me",
+        "GET /oauth2/applications/@me",
+        "GET /gateway/bot",
+    ]
+
+
+async def test_default_gateway_decides_where_new_sessions_go(server: DiscordServer, adapter: DiscordAdapter) -> None:
+    """`discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY`: with `api_base` set it is what that server's API names."""
+    async with running(adapter, Heard()):
+        assert URL(f"ws://127.0.0.1:{server.port}/gw/") == DiscordWebSocket.DEFAULT_GATEWAY
+
+
+async def test_get_bot_gateway_names_the_gateway(server: DiscordServer, client: discord.Client) -> None:
+    """`Client.http.get_bot_gateway()`: shards, address, and how many sessions may still be started."""
+    shards, url, starts = await client.http.get_bot_gateway()
+    assert (shards, url, starts["remaining"]) == (1, f"ws://127.0.0.1:{server.port}/gw/", 1000)
+
+
+async def test_parsers_are_one_mapping_of_functions_per_client() -> None:
+    """`Client._connection.parsers`: from the event's name to what reads it, looked up again for every event."""
+    client = discord.AutoShardedClient(intents=discord.Intents.none())
+    parsers = client._connection.parsers
+    assert {"READY", "MESSAGE_CREATE"} <= parsers.keys()
+    assert parsers is client._connection.parsers
+    assert all(callable(parse) for parse in parsers.values())

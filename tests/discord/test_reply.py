@@ -1,0 +1,223 @@
+"""One answer on Discord under bad days: nothing twice, nothing cut, nobody pinged, and errors that are ours."""
+
+import asyncio
+
+import discord
+import pytest
+
+from adapters.discord.client import DiscordAdapter
+from adapters.discord.reply import DiscordSurface
+from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
+from bot.events import Address, MessageReceived, MessageRef
+from tests.discord.conftest import LIMITS
+from tests.fakes.model import FakeModel
+from tests.fakes.reply import FakeDraft
+from tests.servers.common import Clock, Fault
+from tests.servers.discord import NONCE_S, DiscordServer
+from tests.servers.harness import Heard, answer, running
+
+POST, PATCH, HISTORY = "POST /channels/*/messages", "PATCH /channels/*/messages/*", "GET /channels/*/messages"
+
+
+@pytest.fixture
+def surface(server: DiscordServer, client: discord.Client) -> DiscordSurface:
+    """The surface of a turn that answers a question of Alice's."""
+    return surface_of(server, client, "f00d" * 8)
+
+
+def surface_of(server: DiscordServer, client: discord.Client, turn: str) -> DiscordSurface:
+    asked = next(iter(server.general.messages), None) or server.ask(server.general, "well?")
+    return DiscordSurface(LIMITS, lambda: client, Address(channel=server.general.id, reply_to=asked.id), turn)
+
+
+async def ask(server: DiscordServer, heard: Heard) -> MessageReceived:
+    server.ask(server.general, "well?")
+    return await heard.message()
+
+
+def shown(server: DiscordServer) -> list[str]:
+    return [message.content for message in server.general.by(server.bot)]
+
+
+# ---- through the whole adapter
+
+
+async def test_a_long_answer_is_several_messages_that_reply_to_the_question(
+    server: DiscordServer, adapter: DiscordAdapter
+) -> None:
+    """Every part is a reply to the question, so that readers and takeovers know whose answer it is."""
+    heard, text = Heard(), " ".join(f"word{number}" for number in range(600))
+    async with running(adapter, heard):
+        event = await ask(server, heard)
+        await answer(adapter, event, FakeDraft(), FakeModel(text))
+    parts = server.general.by(server.bot)
+    assert " ".join(part.content for part in parts) == text
+    assert [part.reply_to for part in parts] == [event.id] * 3
+
+
+async def test_an_answer_pings_nobody(server: DiscordServer, adapter: DiscordAdapter) -> None:
+    """Mentions that the model writes notify nobody, neither in a new message nor in an edit."""
+    heard, more = Heard(), asyncio.Event()
+    async with running(adapter, heard):
+        event = await ask(server, heard)
+        model = FakeModel("@everyone and @here. ", more, f"And {server.alice.mention}.")
+        answering = asyncio.create_task(answer(adapter, event, FakeDraft(), model))
+        await server.until(lambda: server.general.by(server.bot), "a first post")
+        more.set()
+        await answering
+    assert [message.pings for message in server.general.by(server.bot)] == [()]
+    assert [call.body["allowed_mentions"] for name in (POST, PATCH) for call in server.named(name)] == [
+        {"parse": []}
+    ] * 2
+
+
+@pytest.mark.parametrize("status", [0, 503])
+@pytest.mark.parametrize("is_applied", [False, True])
+async def test_a_post_whose_answer_is_lost_is_not_repeated(
+    server: DiscordServer, adapter: DiscordAdapter, status: int, is_applied: bool
+) -> None:
+    """Whether Discord took the post or not before it failed, one message stands there in the end."""
+    heard, more = Heard(), asyncio.Event()
+    fault = Fault(match=POST, status=status, is_applied=is_applied)
+    server.faults.append(fault)
+    async with running(adapter, heard):
+        event = await ask(server, heard)
+        answering = asyncio.create_task(answer(adapter, event, FakeDraft(), FakeModel("One ", more, "answer.")))
+        await server.until(lambda: not fault.times, "a post that fails")
+        more.set()
+        await answering
+    assert shown(server) == ["One answer."]
+
+
+async def test_a_reply_outlives_the_run_until_the_adapter_is_closed(
+    server: DiscordServer, adapter: DiscordAdapter
+) -> None:
+    """While the process drains, an answer that has begun is still delivered."""
+    heard, ready = Heard(), asyncio.Event()
+    life = asyncio.create_task(adapter.run(heard, ready.set))
+    await ready.wait()
+    event = await ask(server, heard)
+    life.cancel()
+    await asyncio.wait({life})
+    await answer(adapter, event, FakeDraft(), FakeModel("Late, but whole."))
+    await adapter.close()
+    assert shown(server) == ["Late, but whole."]
+
+
+async def test_a_reply_waits_for_a_login(server: DiscordServer, adapter: DiscordAdapter) -> None:
+    """Before Discord was reached, while it is reached anew, and after the end, a reply is told to try again."""
+    surface = DiscordSurface(LIMITS, adapter._rest, Address(channel=server.general.id, reply_to="1"), "f00d")
+    with pytest.raises(PlatformUnavailable):
+        await surface.create(0, "too early", ())
+    async with running(adapter, Heard()) as life:
+        await surface.create(0, "in time", ())
+        server.faults.append(Fault(match="GET /users/@me", status=200, is_held=True))
+        server.drop(4013)
+        await server.until(lambda: server.held, "a second login")
+        with pytest.raises(PlatformUnavailable):
+            await surface.create(1, "too early again", ())
+        server.release()
+        await life.until(lambda: life.readies == 2, "ready a second time")
+        await surface.create(1, "in time again", ())
+    with pytest.raises(PlatformUnavailable):
+        await surface.create(2, "too late", ())
+    assert shown(server) == ["in time", "in time again"]
+
+
+# ---- the primitives
+
+
+async def test_the_same_part_is_posted_once(server: DiscordServer, surface: DiscordSurface) -> None:
+    """A part that is created again within minutes is the same message, and shows the newer text."""
+    first = await surface.create(0, "old", ())
+    assert await surface.create(0, "new", ()) == first
+    assert [message.versions for message in server.general.by(server.bot)] == [["old", "new"]]
+    assert all(len(call.body["nonce"]) <= 25 and call.body["enforce_nonce"] for call in server.named(POST))
+
+
+async def test_a_part_that_somebody_deleted_is_posted_anew(server: DiscordServer, surface: DiscordSurface) -> None:
+    """Discord refuses the nonce of a deleted message; the answer appears all the same."""
+    await surface.create(0, "old", ())
+    server.delete(server.general.by(server.bot)[0])
+    await surface.create(0, "new", ())
+    assert shown(server) == ["new"]
+
+
+async def test_parts_are_found_when_their_nonces_are_forgotten(
+    server: DiscordServer, client: discord.Client, surface: DiscordSurface, clock: Clock
+) -> None:
+    """Hours later the parts are found as our replies to the question, among other talk and other answers."""
+    refs = [await surface.create(0, "one", ())]
+    another = server.ask(server.general, "and me?", author=server.world.add_user("Bob"))
+    other = DiscordSurface(LIMITS, lambda: client, Address(channel=server.general.id, reply_to=another.id), "beef" * 8)
+    await other.create(0, "for Bob", ())
+    refs.append(await surface.create(1, "two", ()))
+    server.say(server.general, "I reply too", reply_to=str(surface._asked))
+    clock.advance(60 * NONCE_S)
+    assert await surface.find() == dict(enumerate(refs))
+
+
+async def test_without_the_right_to_read_nothing_is_found(server: DiscordServer, surface: DiscordSurface) -> None:
+    """Where the history is closed to us the nonce has to do, so looking is no error."""
+    server.faults.append(Fault(match=HISTORY, status=403, body={"code": 50001, "message": "Missing Access"}))
+    assert await surface.find() == {}
+
+
+async def test_a_deleted_question_is_answered_without_the_reference(
+    server: DiscordServer, surface: DiscordSurface
+) -> None:
+    """A reply to what is gone is posted as an ordinary message."""
+    server.delete(server.general.messages[0])
+    await surface.create(0, "here", ())
+    assert [(message.content, message.reply_to) for message in server.general.by(server.bot)] == [("here", "")]
+
+
+async def test_edits_and_deletions_of_what_is_gone_say_so(server: DiscordServer, surface: DiscordSurface) -> None:
+    """An unknown message is told apart from other refusals, for the reply creates it anew."""
+    ref = MessageRef(channel=server.general.id, id="1")
+    with pytest.raises(MessageGone):
+        await surface.edit(ref, "x", ())
+    with pytest.raises(MessageGone):
+        await surface.delete(ref)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault(match=POST, status=403, body={"code": 50013, "message": "Missing Permissions"}), ReplyUndeliverable),
+        (Fault(match=POST, status=404, body={"code": 10003, "message": "Unknown Channel"}), ReplyUndeliverable),
+        (Fault(match=POST, status=401, body={"code": 0, "message": "Unauthorized"}), PlatformUnavailable),
+        (Fault(match=POST, status=503), PlatformUnavailable),
+        (Fault(match=POST, status=429, headers={"Via": ""}, body={"message": "banned"}), PlatformUnavailable),
+        (Fault(match=POST, status=0), PlatformUnavailable),
+    ],
+)
+async def test_refusals_are_errors_of_ours(
+    server: DiscordServer, surface: DiscordSurface, fault: Fault, error: type[BotError]
+) -> None:
+    """What can help later is PlatformUnavailable, what cannot is ReplyUndeliverable; nothing of discord.py leaves."""
+    server.faults.append(fault)
+    with pytest.raises(BotError) as caught:
+        await surface.create(0, "x", ())
+    assert type(caught.value) is error
+
+
+async def test_too_long_a_message_is_refused_for_good(surface: DiscordSurface) -> None:
+    """Discord's own limit is an error that no retry heals; the reply's limits keep below it."""
+    with pytest.raises(ReplyUndeliverable):
+        await surface.create(0, "x" * 2001, ())
+
+
+async def test_a_short_rate_limit_is_waited_for(server: DiscordServer, surface: DiscordSurface) -> None:
+    """A 429 with the time to wait costs that time and nothing else."""
+    server.faults.append(Fault(match=POST, status=429, body={"retry_after": 0.01}))
+    await surface.create(0, "patience", ())
+    assert shown(server) == ["patience"]
+
+
+async def test_a_sign_that_is_refused_is_no_error(server: DiscordServer, surface: DiscordSurface) -> None:
+    """Typing is a courtesy."""
+    server.faults.append(Fault(match="POST /channels/*/typing", status=403))
+    await surface.sign()
+    await surface.sign()
+    assert len(server.general.typed) == 1

@@ -1,0 +1,55 @@
+"""Text between Slack and the model: what people meant arrives, and nothing that the model writes rings a bell."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.slack.markup import fallback, harmless, readable
+from tests.servers.slack_world import Message, User, escape
+
+PIECES = st.lists(
+    st.sampled_from(
+        ["<", ">", "!", "@", "#", "channel", "here", "everyone", "subteam^S1", "U1", "W1", "|", "&", "\u200b", " "]
+    )
+)
+WRITER = User(id="U0", name="Parley", is_bot=True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("<@U0> hello", "hello"),
+        ("  <@U0|parley>  hello", "hello"),
+        ("hello <@U0>, you", "hello @U0, you"),
+        ("<@U1|ada> said so in <#C1|general> and <#C2>", "@ada said so in #general and #C2"),
+        ("<!here> <!subteam^S1|@team>", "@here @team"),
+        ("see <https://a.b|this> &amp; &lt;that&gt;", "see <https://a.b|this> & <that>"),
+        ("&lt;@U1&gt;", "<@U1>"),
+    ],
+)
+def test_what_people_write_is_read_as_they_see_it(typed: str, read: str) -> None:
+    """Names for ids where Slack tells them, our own leading mention gone, entities undone once."""
+    assert readable(typed, "U0") == read
+
+
+@given(st.text())
+def test_what_people_type_arrives_unchanged(text: str) -> None:
+    """Whatever a person types without mentioning anybody is what the model reads."""
+    assert readable(escape(text), "U0") == text
+
+
+@given(PIECES.map("".join))
+def test_nothing_rings_a_bell(text: str) -> None:
+    """No text of the model's notifies a channel, a group or a person, and only zero-width spaces are added to it."""
+    written = harmless(text)
+    message = Message(
+        ts="1", channel="C", author=WRITER, text=fallback(written), blocks=[{"type": "markdown", "text": written}]
+    )
+    assert message.pings == ()
+    assert written.replace("\u200b", "") == text.replace("\u200b", "")
+
+
+@given(st.text())
+def test_the_fallback_is_short(text: str) -> None:
+    """However long the answer, its plain text stays below what chat.update takes."""
+    assert len(fallback(text * 50).replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")) <= 900
