@@ -111,8 +111,7 @@ async def close(
         lease.detail = f"{final.model} {final.input_tokens}+{final.output_tokens} tokens"
         used = final.input_tokens + final.output_tokens
         bill = kit.limits.bill(lease.turn, lease.open.conversation, final.day, used)
-    store, turn = kit.inbox.store, lease.open
-    await store.surely(lambda: kit.inbox.commit(turn, entry, record, bill=bill, given_up=given_up))
+    await kit.inbox.commit(lease.open, entry, record, bill=bill, given_up=given_up)
     reach(CrashPoint.COMMITTED)
 
 
@@ -131,9 +130,7 @@ async def _generate(kit: Kit, lease: Lease, reply: Reply, questions: Sequence[En
     settings, weigh = kit.settings, kit.tokens.weigher("")
     budgets = (settings.system_prompt, settings.prompt_tokens, settings.history_messages)
     prompt = build(entries, questions, *budgets, weigh)
-    day = await kit.inbox.store.surely(
-        lambda: kit.limits.reserve(lease.turn, conversation, asker, prompt.tokens + settings.answer_tokens // 4)
-    )
+    day = await kit.limits.reserve(lease.turn, conversation, asker, prompt.tokens + settings.answer_tokens // 4)
     reach(CrashPoint.RESERVED)
     request = ModelRequest(
         messages=prompt.messages,

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import cast
+from typing import Any
 
 from bot.events import Conversation
+from bot.inbox import pairs_of
 from bot.store import Store
 from bot.stored import Entry, dump_entry, load_entries
 
@@ -20,11 +21,11 @@ class History:
     async def append(self, conversation: Conversation, entry: Entry, *, load: int = 50) -> list[Entry]:
         """Add an entry and return the newest `load` entries with it, oldest first: one round trip."""
         args = (conversation.key, dump_entry(entry), self.keep_s, self.keep_entries, load)
-        return load_entries(cast(list[bytes], await self.store.call("append", self._prefix(conversation), *args)))
+        return load_entries(await self.store.call("append", self._prefix(conversation), *args))
 
     async def load(self, conversation: Conversation, newest: int = 0) -> list[Entry]:
         """The newest entries, oldest first; all of them with 0."""
-        return load_entries(await self._lines(f"{self._prefix(conversation)}t:{conversation.key}", -newest))
+        return load_entries(await self.store.command("LRANGE", self._key("t:", conversation), -newest, -1))
 
     async def conversations(self, platform: str = "*") -> AsyncIterator[Conversation]:
         """Every conversation of which anything is kept: a transcript or a waiting lane."""
@@ -33,31 +34,30 @@ class History:
             async for key in self.store.scan(f"parley:{{*}}:{kind}:{platform}:*"):
                 found.add(key.partition(f"}}:{kind}:")[2].partition("|")[0])
         async for key in self.store.scan("parley:{*}:dead"):
-            letters = cast(list[bytes], await self.store.command("HVALS", key))
-            found |= {json.loads(letter)["lane"].partition("|")[0] for letter in letters}
+            for letter in await self.store.command("HVALS", key):
+                found.add(json.loads(letter)["lane"].partition("|")[0])
         for key in sorted(found):
             if platform in ("*", key.partition(":")[0]):
                 yield Conversation.parse(key)
 
     async def export(self, conversation: Conversation, author: str = "") -> dict[str, object]:
         """All that is kept of a conversation, or of one author in it, as plain JSON values."""
-        prefix = self._prefix(conversation)
-        entries = [json.loads(raw) for raw in await self._lines(f"{prefix}t:{conversation.key}")]
-        waiting = []
-        async for key in self.store.scan(_literal(f"{prefix}l:{conversation.key}|") + "*"):
-            waiting += [json.loads(raw[1:]) for raw in await self._lines(key)]
-        letters = [json.loads(raw) for raw in cast(list[bytes], await self.store.command("HVALS", prefix + "dead"))]
+
+        def theirs(value: dict[str, Any]) -> bool:
+            who = value.get("author", "")
+            return author in ("", who["id"] if isinstance(who, dict) else who)
+
+        entries = await self.store.command("LRANGE", self._key("t:", conversation), 0, -1)
+        items: dict[str, list[str]] = {"waiting": [], "dead": []}
+        async for key in self.store.scan(self._key("l:", conversation) + "|*"):
+            items["waiting"] += await self.store.command("LRANGE", key, 0, -1)
+        for letter in map(json.loads, await self.store.command("HVALS", self._prefix(conversation) + "dead")):
+            if letter["lane"].startswith(conversation.key + "|"):
+                items["dead"] += letter["items"]
         return {
             "conversation": conversation.key,
-            "transcript": [entry for entry in entries if author in ("", entry.get("author"))],
-            "waiting": [event for event in waiting if author in ("", event["author"]["id"])],
-            "dead": [
-                event
-                for letter in letters
-                if letter["lane"].startswith(conversation.key + "|")
-                for event in (json.loads(item[1:]) for item in letter["items"])
-                if author in ("", event["author"]["id"])
-            ],
+            "transcript": [entry for entry in map(json.loads, entries) if theirs(entry)],
+            **{kind: [e for item in found if theirs(e := json.loads(item[1:]))] for kind, found in items.items()},
             "turns": [record async for _, record in self._turns(conversation, author)],
         }
 
@@ -66,7 +66,7 @@ class History:
 
         Waiting and running questions are erased too: a turn over them starts again without them.
         """
-        count = cast(int, await self.store.call("forget", self._prefix(conversation), conversation.key, author))
+        count: int = await self.store.call("forget", self._prefix(conversation), conversation.key, author)
         async for key, _ in self._turns(conversation, author):
             await self.store.command("DEL", key)
             count += 1
@@ -74,23 +74,13 @@ class History:
 
     async def _turns(self, conversation: Conversation, author: str) -> AsyncIterator[tuple[str, dict[str, str]]]:
         async for key in self.store.scan(f"{self._prefix(conversation)}turn:*"):
-            raw = cast(list[bytes] | dict[bytes, bytes], await self.store.command("HGETALL", key))
-            pairs = list(raw.items()) if isinstance(raw, dict) else list(zip(raw[::2], raw[1::2], strict=True))
-            record = {name.decode(): value.decode() for name, value in pairs}
-            if record.get("lane", "").startswith(conversation.key + "|"):
-                authors = record.get("authors", "").split(" ")
-                if author in ("", *authors):
-                    yield key, record
+            record = pairs_of(await self.store.command("HGETALL", key))
+            is_here = record.get("lane", "").startswith(conversation.key + "|")
+            if is_here and author in ("", *record.get("authors", "").split(" ")):
+                yield key, record
 
-    async def _lines(self, key: str, first: int = 0) -> list[bytes]:
-        return cast(list[bytes], await self.store.command("LRANGE", key, first, -1))
+    def _key(self, kind: str, conversation: Conversation) -> str:
+        return f"{self._prefix(conversation)}{kind}{conversation.key}"
 
     def _prefix(self, conversation: Conversation) -> str:
         return self.store.shard(conversation.channel_key)
-
-
-def _literal(text: str) -> str:
-    # In a SCAN pattern these four have a meaning of their own.
-    for sign in "\\[]?*":
-        text = text.replace(sign, "\\" + sign)
-    return text

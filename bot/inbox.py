@@ -8,13 +8,13 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Any, Literal
 
 from bot.errors import LeaseLost, TurnChanged
 from bot.events import Conversation, MessageReceived, MessageRef, Person, Question, ReplyLapsed, lane_of
 from bot.ports import Admission
 from bot.settings import Settings
-from bot.store import Raw, Store
+from bot.store import Store
 from bot.stored import CorruptEvent, Entry, UnknownVersion, dump, dump_entry, dump_event, load_event
 
 CONTROL_CHANNEL = "parley:control"
@@ -33,13 +33,21 @@ class OpenTurn:
     lane: str
     conversation: Conversation
     fence: int
-    failures: int
-    deaths: int
     is_expired: bool
     questions: tuple[Question, ...]
     record: Mapping[str, str]
-    transcript: Sequence[bytes]
+    transcript: Sequence[str]
     unreadable: Literal["", "newer", "corrupt"] = ""
+
+    @property
+    def failures(self) -> int:
+        """How often the turn has failed so far."""
+        return int(self.record["failures"])
+
+    @property
+    def deaths(self) -> int:
+        """How many workers have died over it."""
+        return int(self.record["deaths"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +70,8 @@ class DeadLetter:
 
 
 class Inbox:
-    """Admit, claim, record, commit, control, sweep. All raise StoreUnavailable where the store cannot serve."""
+    """Admit, claim, record, commit, control, sweep. What a worker does with a turn that it holds waits for a store that
+    is away; all else raises StoreUnavailable."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store = store
@@ -80,15 +89,14 @@ class Inbox:
         lane = lane_of(event)
         what = ("hear" if is_heard else "ask", identity(event.conversation, event.id), event.conversation.key, lane)
         stored = (dump_entry(entry) if entry else "", _item(event), *self._keeping())
-        return Admission(_text(await self._call("admit", lane, *what, *stored, int(only_joined))))
+        return Admission(await self._call("admit", lane, *what, *stored, int(only_joined)))
 
     async def edit(self, message: MessageReceived, entry: Entry) -> Literal["unknown", "gone", "heard", "asked"]:
         """Give a message its new text, in the transcript and in its lane; a turn that runs over it starts again."""
         conversation = message.conversation
         args = (identity(conversation, message.id), conversation.key, dump_entry(entry), _item(message))
-        return cast(
-            Literal["unknown", "gone", "heard", "asked"], _text(await self._call("edit", lane_of(message), *args))
-        )
+        was: Literal["unknown", "gone", "heard", "asked"] = await self._call("edit", lane_of(message), *args)
+        return was
 
     async def delete(self, conversation: Conversation, message: str) -> bool:
         """Take a message out of the transcript and its lane; one that never came is refused when it does."""
@@ -121,7 +129,7 @@ class Inbox:
             self._load(),
         )
         raw = await self.store.call("claim", prefix, *limits, *(uuid.uuid4().hex for _ in range(turns)))
-        return [_opened(cast(list[Raw], one)) for one in cast(list[Raw], raw)]
+        return [_opened(one) for one in raw]
 
     async def record(self, turn: OpenTurn, fields: Mapping[str, str] | None = None) -> Flags:
         """Renew the lease and write fields of the turn's record ("-" deletes one). Raises LeaseLost."""
@@ -129,8 +137,7 @@ class Inbox:
         raw = await self._held("record", turn, self._lease_ms(), *pairs)
         if not raw:
             raise LeaseLost(turn.id)
-        stop, changed = cast(list[int], raw)
-        return Flags(is_stopped=bool(stop), is_changed=bool(changed))
+        return Flags(is_stopped=bool(raw[0]), is_changed=bool(raw[1]))
 
     async def commit(
         self, turn: OpenTurn, entry: Entry | None, record: Mapping[str, str], *, bill: str = "", given_up: str = ""
@@ -143,7 +150,7 @@ class Inbox:
         pairs = [part for pair in record.items() for part in pair]
         keeping = (*self._keeping(), self.settings.why_days * 86_400)
         text = dump_entry(entry) if entry else ""
-        match _text(await self._held("commit", turn, text, *keeping, given_up, bill, *pairs)):
+        match await self._held("commit", turn, text, *keeping, given_up, bill, *pairs):
             case "changed":
                 raise TurnChanged(turn.id)
             case "lost":
@@ -151,17 +158,17 @@ class Inbox:
 
     async def release(self, turn: OpenTurn, *, is_failure: bool, delay_s: float) -> int:
         """Give the turn back to be tried again: its failures so far. Raises LeaseLost."""
-        raw = await self._held("release", turn, int(is_failure), round(delay_s * 1000))
-        if cast(int, raw) < 0:
+        failures: int = await self._held("release", turn, int(is_failure), round(delay_s * 1000))
+        if failures < 0:
             raise LeaseLost(turn.id)
-        return cast(int, raw)
+        return failures
 
     async def reload(self, turn: OpenTurn) -> OpenTurn:
         """The turn with its changed batch and transcript, to be started again. Raises LeaseLost."""
         raw = await self._held("reload", turn, self._lease_ms(), self._load())
         if not raw:
             raise LeaseLost(turn.id)
-        items, transcript = cast(list[list[bytes]], raw)
+        items, transcript = raw
         questions, unreadable = _questions(items)
         record = {name: value for name, value in turn.record.items() if name != "final"}
         return replace(turn, questions=questions, unreadable=unreadable, transcript=transcript, record=record)
@@ -169,21 +176,22 @@ class Inbox:
     async def lapsed(self, turn: OpenTurn, orphan: MessageRef | None) -> None:
         """Store a repair: this worker may have written to a reply that another one holds, or left an orphan there."""
         item = ReplyLapsed(id=turn.id, conversation=turn.conversation, address=turn.questions[0].address)
-        await self._call("repair", turn.lane, turn.lane, turn.id, _item(item), dump(orphan) if orphan else "")
+        args = (turn.lane, turn.id, _item(item), dump(orphan) if orphan else "")
+        await self.store.surely(lambda: self._call("repair", turn.lane, *args))
 
     async def closed(self, conversation: Conversation, turn: str) -> dict[str, str]:
         """The record of a closed turn, empty where it is not kept any more."""
-        prefix = self.store.shard(conversation.channel_key)
-        return _pairs(cast(list[Raw], await self.store.command("HGETALL", f"{prefix}turn:{turn}")))
+        key = f"{self.store.shard(conversation.channel_key)}turn:{turn}"
+        return pairs_of(await self.store.surely(lambda: self.store.command("HGETALL", key)))
 
     async def sweep(self, prefix: str, *, is_full: bool = False) -> list[str]:
         """Bring back what is due or was lost from an index: the bills of closed turns that wait to be settled."""
-        raw = await self.store.call("sweep", prefix, int(is_full))
-        return [_text(bill) for bill in cast(list[Raw], raw)]
+        bills: list[str] = await self.store.call("sweep", prefix, int(is_full))
+        return bills
 
-    async def settled(self, prefix: str, bill: str) -> None:
-        """This bill is settled."""
-        await self.store.command("ZREM", prefix + "unsettled", bill)
+    async def settled(self, prefix: str, bills: Sequence[str]) -> None:
+        """These bills are settled."""
+        await self.store.command("ZREM", prefix + "unsettled", *bills)
 
     # ---- dead letters
 
@@ -191,12 +199,13 @@ class Inbox:
         """All dead letters, oldest first."""
         letters = []
         async for key in self.store.scan("parley:{*}:dead"):
-            letters += [_letter(one) for one in cast(list[bytes], await self.store.command("HVALS", key))]
+            letters += [_letter(one) for one in await self.store.command("HVALS", key)]
         return sorted(letters, key=lambda letter: letter.at)
 
     async def requeue(self, letter: DeadLetter) -> int:
         """Put a dead letter's questions into their lane again: how many (0: somebody else did)."""
-        return cast(int, await self._call("requeue", letter.lane, letter.turn))
+        count: int = await self._call("requeue", letter.lane, letter.turn)
+        return count
 
     def _lease_ms(self) -> int:
         return round(self.settings.lease_s * 1000)
@@ -208,10 +217,11 @@ class Inbox:
     def _keeping(self) -> tuple[int, int]:
         return self.settings.transcript_days * 86_400, self.settings.transcript_messages
 
-    async def _held(self, script: str, turn: OpenTurn, *args: str | float) -> Raw:
-        return await self._call(script, turn.lane, turn.lane, turn.id, turn.fence, *args)
+    async def _held(self, script: str, turn: OpenTurn, *args: str | float) -> Any:
+        """What a turn has won is not lost to an outage: every script of a held turn is safe to repeat."""
+        return await self.store.surely(lambda: self._call(script, turn.lane, turn.lane, turn.id, turn.fence, *args))
 
-    async def _call(self, script: str, lane: str, *args: str | float | bytes) -> Raw:
+    async def _call(self, script: str, lane: str, *args: str | float) -> Any:
         channel = Conversation.parse(lane.partition("|")[0]).channel_key
         return await self.store.call(script, self.store.shard(channel), *args)
 
@@ -227,26 +237,24 @@ def _item(event: Question) -> str:
     return ("Q" if isinstance(event, MessageReceived) else "A") + dump_event(event)
 
 
-def _opened(raw: list[Raw]) -> OpenTurn:
+def _opened(raw: Sequence[Any]) -> OpenTurn:
     lane, expired, pairs, items, transcript = raw
-    record = _pairs(cast(list[Raw], pairs))
-    questions, unreadable = _questions(cast(list[bytes], items))
+    record = pairs_of(pairs)
+    questions, unreadable = _questions(items)
     return OpenTurn(
         id=record["turn"],
-        lane=_text(lane),
-        conversation=Conversation.parse(_text(lane).partition("|")[0]),
+        lane=lane,
+        conversation=Conversation.parse(lane.partition("|")[0]),
         fence=int(record["fence"]),
-        failures=int(record["failures"]),
-        deaths=int(record["deaths"]),
         is_expired=bool(expired),
         questions=questions,
         record=record,
-        transcript=cast(list[bytes], transcript),
+        transcript=transcript,
         unreadable=unreadable,
     )
 
 
-def _questions(items: Sequence[bytes]) -> tuple[tuple[Question, ...], Literal["", "newer", "corrupt"]]:
+def _questions(items: Sequence[str]) -> tuple[tuple[Question, ...], Literal["", "newer", "corrupt"]]:
     try:
         return tuple(load_event(item[1:]) for item in items), ""
     except UnknownVersion:
@@ -255,7 +263,7 @@ def _questions(items: Sequence[bytes]) -> tuple[tuple[Question, ...], Literal[""
         return (), "corrupt"
 
 
-def _letter(raw: bytes) -> DeadLetter:
+def _letter(raw: str) -> DeadLetter:
     # What cannot be read is shown as such instead of hiding the rest.
     try:
         values = json.loads(raw)
@@ -265,13 +273,6 @@ def _letter(raw: bytes) -> DeadLetter:
         return DeadLetter(turn="", lane="", reason=f"unreadable: {error}", at=0.0)
 
 
-def _pairs(raw: "list[Raw] | dict[Raw, Raw]") -> dict[str, str]:
-    # redis-py makes a dict of HGETALL's reply; inside a script's reply it stays a flat list.
-    if isinstance(raw, dict):
-        return {_text(name): _text(value) for name, value in raw.items()}
-    flat = [_text(part) for part in raw]
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _text(raw: Raw) -> str:
-    return raw.decode() if isinstance(raw, bytes) else str(raw)
+def pairs_of(raw: Sequence[str] | dict[str, str]) -> dict[str, str]:
+    """A hash as a dict: redis-py makes one of HGETALL's reply, but in a script's reply it stays a flat list."""
+    return raw if isinstance(raw, dict) else dict(zip(raw[::2], raw[1::2], strict=True))

@@ -93,7 +93,7 @@ class Lease:
         """Write fields of the turn's record, whatever outage comes between. Raises LeaseLost."""
         asked_at = self._clock()
         try:
-            flags = await self._inbox.store.surely(lambda: self._inbox.record(self.open, fields))
+            flags = await self._inbox.record(self.open, fields)
         except LeaseLost:
             self._is_lost = True
             self._interrupt()
@@ -112,19 +112,18 @@ class Lease:
         """Where this turn is there to send another turn's reply again: take up that reply's messages and its text."""
         match self.open.questions:
             case (ReplyLapsed(id=turn),):
-                inbox, open_turn = self._inbox, self.open
-                closed = await inbox.store.surely(lambda: inbox.closed(open_turn.conversation, turn))
+                closed = await self._inbox.closed(self.open.conversation, turn)
                 late = [load(MessageRef, value) for name, value in closed.items() if name.startswith("orphan:")]
                 self.refs = _refs(closed)
                 # Those that nobody took over are surplus beyond the last part, which the reply deletes at its end.
                 orphans = [ref for ref in dict.fromkeys(late) if ref not in self.refs.values()]
                 self.refs.update(enumerate(orphans, max(self.refs, default=-1) + 1))
                 self.turn = turn
-                self.open = replace(open_turn, record={**open_turn.record, "final": closed.get("final", "")})
+                self.open = replace(self.open, record={**self.open.record, "final": closed.get("final", "")})
 
     async def reload(self) -> None:
         """Take up the batch anew after it was edited or deleted. Raises LeaseLost."""
-        self.open = await self._inbox.store.surely(lambda: self._inbox.reload(self.open))
+        self.open = await self._inbox.reload(self.open)
         self._flags = Flags(is_stopped=self._flags.is_stopped, is_changed=False)
 
     @contextlib.asynccontextmanager
@@ -164,7 +163,7 @@ class Lease:
             raise Stopped(self.turn)
 
     async def _repair(self, orphan: MessageRef | None) -> None:
-        await self._inbox.store.surely(lambda: self._inbox.lapsed(self.open, orphan))
+        await self._inbox.lapsed(self.open, orphan)
         raise LeaseLost(self.turn)
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import cast
 
 from bot.errors import BudgetSpent, NotAllowed, RateLimited
 from bot.events import Conversation, Person
 from bot.settings import Settings
-from bot.store import Raw, Store
+from bot.store import Store
 
 
 class Limits:
@@ -43,11 +42,11 @@ class Limits:
         left_s = 86_400 - (now - datetime.combine(now.date(), datetime.min.time(), UTC)).total_seconds()
         prefix = self.store.workspace(conversation.workspace_key)
         limits = (rate.count, round(rate.per_s * 1000), self.settings.workspace_daily_tokens)
-        raw = await self.store.call("reserve", prefix, turn, person, *limits, tokens, day, round(left_s * 1000))
-        match cast(list[Raw], raw):
-            case [0, b"rate", int(wait_ms)]:
+        args = (turn, person, *limits, tokens, day, round(left_s * 1000))
+        match await self.store.surely(lambda: self.store.call("reserve", prefix, *args)):
+            case [0, "rate", int(wait_ms)]:
                 raise RateLimited(wait_ms / 1000)
-            case [0, b"budget", int(wait_ms)]:
+            case [0, "budget", int(wait_ms)]:
                 raise BudgetSpent(wait_ms / 1000)
         return day
 

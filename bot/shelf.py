@@ -1,7 +1,5 @@
 """The shelf: the small durable things of an adapter (cursors, budgets, leases), each with an expiry."""
 
-from typing import cast
-
 from bot.store import Store
 
 
@@ -14,8 +12,8 @@ class RedisShelf:
 
     async def get(self, key: str) -> str | None:
         """The value, or None once it has expired."""
-        raw = cast(bytes | None, await self._store.command("GET", self._prefix + key))
-        return None if raw is None else raw.decode()
+        value: str | None = await self._store.command("GET", self._prefix + key)
+        return value
 
     async def put(self, key: str, value: str, *, expires_s: float) -> None:
         """Keep a value for a time."""
@@ -31,4 +29,5 @@ class RedisShelf:
 
     async def take_token(self, key: str, *, per_s: float, burst: int) -> float:
         """Take one token of a bucket that refills at `per_s` a second up to `burst`: seconds to wait, 0 = taken."""
-        return cast(int, await self._store.call("shelf", self._prefix, "token", key, per_s, burst)) / 1000
+        wait_ms: int = await self._store.call("shelf", self._prefix, "token", key, per_s, burst)
+        return wait_ms / 1000

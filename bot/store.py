@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from importlib import resources
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -24,12 +24,14 @@ from bot.errors import StoreUnavailable
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Value = str | int | float | bytes
-Raw = bytes | int | None | list["Raw"]
 SCHEMA = 1
 
 
 class Store:
-    """A client of one Redis or Valkey. All methods raise StoreUnavailable, and nothing else, when it cannot serve."""
+    """A client of one Redis or Valkey. All methods raise StoreUnavailable, and nothing else, when it cannot serve.
+
+    Replies are what RESP2 gives, as text, numbers and lists of them; who calls knows which.
+    """
 
     def __init__(self, url: str, *, shards: int = 16, timeout_s: float = 5.0) -> None:
         self.shards = shards
@@ -39,7 +41,7 @@ class Store:
         self._client = self._connect(url, 4, health_check_s=0)
         self._blocking = self._connect(url, 3, health_check_s=30)
         self._scripts: dict[str, tuple[str, str]] = {}
-        self._queue: list[tuple[str, Sequence[Value], asyncio.Future[Raw]]] = []
+        self._queue: list[tuple[str, Sequence[Value], asyncio.Future[Any]]] = []
         self._sender: asyncio.Task[None] | None = None
         self._down_since = 0.0
 
@@ -49,12 +51,14 @@ class Store:
             url,
             max_connections=connections,
             timeout=None,
-            # Ours are in `_mapped` and `_execute`: with one of its own it uses wait_for, which on Python 3.11 may swallow
-            # a cancellation, and the task that was cancelled goes on for ever.
+            # Ours are in `_mapped` and `_execute`: with one of its own it uses wait_for, which on Python 3.11 may
+            # swallow a cancellation, and the task that was cancelled goes on for ever.
             socket_timeout=None,
             socket_connect_timeout=5.0,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
+            decode_responses=True,
+            encoding_errors="replace",
             health_check_interval=health_check_s,
         )
         return Redis(connection_pool=pool)
@@ -86,13 +90,11 @@ class Store:
         async with self._mapped():
             await self._client.set("parley:shards", self.shards, nx=True)
             await self._client.set("parley:schema", SCHEMA, nx=True)
-            shards, schema = cast(list[bytes], await self.command("MGET", "parley:shards", "parley:schema"))
+            shards, schema = await self.command("MGET", "parley:shards", "parley:schema")
         if int(schema) > SCHEMA:
             raise StoreUnavailable(f"the store has schema {int(schema)}, this Parley knows {SCHEMA}: use a newer one")
         if int(shards) != self.shards:
-            log.warning(
-                "this store has %d shards since its start: PARLEY_SHARDS=%d is ignored", int(shards), self.shards
-            )
+            log.warning("this store was started with %s shards; PARLEY_SHARDS=%d is ignored", shards, self.shards)
             self.shards = int(shards)
 
     async def close(self) -> None:
@@ -105,9 +107,9 @@ class Store:
 
     # ---- calls
 
-    async def call(self, script: str, prefix: str, *args: Value) -> Raw:
+    async def call(self, script: str, prefix: str, *args: Value) -> Any:
         """Run `bot/lua/<script>.lua` on a prefix. Calls made while a round trip is under way share the next one."""
-        future: asyncio.Future[Raw] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.append((script, (prefix, *args), future))
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send())
@@ -139,8 +141,8 @@ class Store:
                 else:
                     future.set_result(reply)
 
-    async def _execute(self, batch: list[tuple[str, Sequence[Value], asyncio.Future[Raw]]]) -> "list[Raw | Exception]":
-        replies: list[Raw | Exception] = [None] * len(batch)
+    async def _execute(self, batch: list[tuple[str, Sequence[Value], asyncio.Future[Any]]]) -> list[Any]:
+        replies: list[Any] = [None] * len(batch)
         missing: Sequence[int] = range(len(batch))
         for is_again in (False, True):
             pipe = self._client.pipeline(transaction=False)
@@ -179,8 +181,8 @@ class Store:
         """Wait until one of these lists has an element and take it: the list's name, or None after the timeout."""
         # The bound ends a read whose server has silently gone.
         async with self._mapped(timeout_s + self._timeout_s):
-            reply = cast(list[bytes] | None, await _command(self._blocking, "BLPOP", *lists, timeout_s))
-        return reply[0].decode() if reply else None
+            reply: list[str] | None = await _command(self._blocking, "BLPOP", *lists, timeout_s)
+        return reply[0] if reply else None
 
     async def listen(self, channel: str, subscribed: Callable[[], None]) -> AsyncIterator[str]:
         """The messages published on a channel. `subscribed` is called after each (re-)subscription: read then, too."""
@@ -194,25 +196,24 @@ class Store:
                             pause_s = 0.05
                             subscribed()
                         elif message["type"] == "message":
-                            yield message["data"].decode()
+                            yield message["data"]
             except (RedisError, OSError) as error:
                 self._note_down(error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2.0, pause_s * 2)
 
-    async def command(self, *words: Value) -> Raw:
+    async def command(self, *words: Value) -> Any:
         """One plain command, for rare work (export, erase, doctor)."""
         async with self._mapped():
             return await _command(self._client, *words)
 
     async def scan(self, pattern: str) -> AsyncIterator[str]:
         """The names of all keys that match; each may come more than once."""
-        cursor = b"0"
+        cursor = "0"
         while True:
-            reply = await self.command("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
-            cursor, names = cast(tuple[bytes, list[bytes]], reply)
+            cursor, names = await self.command("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
             for name in names:
-                yield name.decode()
+                yield name
             if int(cursor) == 0:
                 return
 
@@ -237,5 +238,5 @@ class Store:
             self._down_since = 0.0
 
 
-async def _command(client: Redis, *words: Value) -> Raw:
-    return cast(Raw, await client.execute_command(*words))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+async def _command(client: Redis, *words: Value) -> Any:
+    return await client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped

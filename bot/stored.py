@@ -21,7 +21,7 @@ class UnknownVersion(Exception):
 
 
 class CorruptEvent(Exception):
-    """Stored bytes that are no event of ours."""
+    """Stored text that is no event of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +73,8 @@ def dump_event(event: Question) -> str:
     return _dump({"v": EVENT_VERSION, **asdict(event)}).encode("utf-8", "replace").decode()
 
 
-def load_event(raw: bytes) -> Question:
-    """The event in these bytes; raises UnknownVersion or CorruptEvent."""
+def load_event(raw: str) -> Question:
+    """The event in this text; raises UnknownVersion or CorruptEvent."""
     try:
         return cast(Question, _reader(_EVENT).validate_json(raw))
     except ValidationError as error:
@@ -93,19 +93,19 @@ def dump_entry(entry: Entry) -> str:
     return _dump({name: value for name, value in values.items() if value != _DEFAULTS[name]})
 
 
-def load_entries(raw: Sequence[bytes]) -> list[Entry]:
+def load_entries(raw: Sequence[str]) -> list[Entry]:
     """The entries in order; a corrupt one is skipped, counted and logged, never fatal."""
     try:
-        return cast(list[Entry], _reader(list[Entry]).validate_json(b"[" + b",".join(raw) + b"]"))
+        return cast(list[Entry], _reader(list[Entry]).validate_json(f"[{','.join(raw)}]"))
     except ValidationError:
         return list(_readable(raw))
 
 
-def _readable(raw: Iterable[bytes]) -> Iterable[Entry]:
+def _readable(raw: Iterable[str]) -> Iterable[Entry]:
     skipped = 0
     for one in raw:
         try:
-            yield from _reader(list[Entry]).validate_json(b"[" + one + b"]")
+            yield from _reader(list[Entry]).validate_json(f"[{one}]")
         except ValidationError:
             skipped += 1
     log.warning("skipped %d corrupt transcript entries", skipped)

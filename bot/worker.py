@@ -120,8 +120,10 @@ class Worker:
         except LeaseLost:
             outcome = "lost to another worker"
         except asyncio.CancelledError:
-            with contextlib.suppress(LeaseLost, StoreUnavailable):
-                await self.kit.inbox.release(lease.open, is_failure=False, delay_s=0)
+            # A store that is away now is not waited for: the lease's end does the same a little later.
+            with contextlib.suppress(LeaseLost, TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self.kit.inbox.release(lease.open, is_failure=False, delay_s=0)
             raise
         finally:
             if self.leases.get(turn.id) is lease:  # this very process may have taken it over from itself
@@ -133,7 +135,7 @@ class Worker:
     async def _answered(self, lease: Lease) -> str:
         turn = lease.open
         if turn.unreadable == "newer":
-            await self._release(lease, is_failure=False, delay_s=30.0)
+            await self.kit.inbox.release(turn, is_failure=False, delay_s=30.0)
             return "left for a newer worker"
         address = _address(turn)
         if address is None:
@@ -182,17 +184,13 @@ class Worker:
         delay_s = min(120.0, error.retry_in_s * 2**turn.failures)
         if not isinstance(error, PlatformUnavailable):
             await _tell(reply, f"{error.notice} I'll try again in {max(1, round(delay_s))} s.")
-        await self._release(lease, is_failure=True, delay_s=delay_s)
+        await self.kit.inbox.release(turn, is_failure=True, delay_s=delay_s)
         return f"to be tried again in {delay_s:.0f} s"
 
     async def _give_up(self, lease: Lease, reply: Reply, notice: str, reason: str) -> str:
         await _tell(reply, f"{notice} I have given up on this question; please ask again later.")
         await close(self.kit, lease, "given_up", asked(lease.open), given_up=reason)
         return "given up"
-
-    async def _release(self, lease: Lease, *, is_failure: bool, delay_s: float) -> None:
-        inbox = self.kit.inbox
-        await inbox.store.surely(lambda: inbox.release(lease.open, is_failure=is_failure, delay_s=delay_s))
 
     # ---- beside the turns
 
@@ -214,10 +212,10 @@ class Worker:
                 is_full = count % FULL_SWEEP_EVERY == 0
                 swept = await asyncio.gather(*(inbox.sweep(prefix, is_full=is_full) for prefix in prefixes))
                 for prefix, bills in zip(prefixes, swept, strict=True):
-                    for bill in bills:
-                        await self.kit.limits.settle(bill)
-                        await inbox.settled(prefix, bill)
+                    if bills:
+                        await asyncio.gather(*(self.kit.limits.settle(bill) for bill in bills))
                         reach(CrashPoint.SETTLED)
+                        await inbox.settled(prefix, bills)
                 if count % 5 == 0:
                     await inbox.store.command("SET", ALIVE + platform.node(), "1", "EX", 20)
                 count += 1

@@ -147,6 +147,20 @@ async def test_complete_parts_are_frozen() -> None:
     assert "".join("".join(surface.wall.texts).split()) == "".join(LONG.split())
 
 
+async def test_only_one_write_runs_at_a_time() -> None:
+    """A write that was planned for later does not start beside one that came due earlier and takes long."""
+    surface, draft = surface_and_draft()
+    created = asyncio.Event()
+    surface.after["create"] = [created]
+    async with PartsReply(surface, draft) as reply:
+        reply.show("Hel")
+        reply.show("Hello. You")
+        await asyncio.sleep(3)
+        created.set()
+        await asyncio.sleep(3)
+        assert [entry for entry in surface.log if entry != "sign"] == ["writing", "create 0", "ref 0"]
+
+
 async def test_sign_is_shown_until_the_first_text() -> None:
     """The sign of life comes at once, is renewed, and ends with the first text."""
     surface, draft = surface_and_draft()

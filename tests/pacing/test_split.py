@@ -164,6 +164,14 @@ def test_a_fence_is_closed_and_opened_again() -> None:
     assert texts_of(f"~~~~a-very-long-language-name\n{code}\n~~~~")[1].startswith("~~~~\n    line_")
 
 
+def test_what_is_added_to_a_full_message_fits() -> None:
+    """The closing fence of a message whose code has no place to cut is within the limit; blank lines of code stay."""
+    for marks in ("```", "~~~~~", "- ```", "> ```py\n>"):
+        assert {units(text) for text in texts_of(f"{marks}\n{'x' * 1000}")[:-1]} == {LIMITS.characters}
+    code = "\n".join("    y" for _ in range(28))
+    assert texts_of(f"```\n{code}\n\n\n    end\n```")[-1] == "```\n\n\n    end\n```"
+
+
 def test_a_fence_in_a_list_keeps_its_indentation() -> None:
     """Code inside a list item or a quote goes on with the margin that it has there."""
     code = "\n".join(f"   line_{number}" for number in range(30))

@@ -44,7 +44,7 @@ class Stage:
         channel = ":".join(key.split(":")[:3])
         raw = await self.store.command("LRANGE", f"{self.store.shard(channel)}t:{key}", 0, -1)
         assert isinstance(raw, list)
-        return load_entries([line for line in raw if isinstance(line, bytes)])
+        return load_entries([line for line in raw if isinstance(line, str)])
 
     def texts(self, channel: str = "c1") -> tuple[str, ...]:
         """What readers of a channel see."""

@@ -64,7 +64,7 @@ async def test_a_corrupt_entry_is_skipped_counted_and_logged(
 
 async def test_unknown_fields_of_a_newer_version_are_no_corruption() -> None:
     """A newer Parley may add fields; an older one reads past them."""
-    [one] = load_entries([json.dumps({"hologram": 1, **json.loads(dump_entry(entry(question("1"))))}).encode()])
+    [one] = load_entries([json.dumps({"hologram": 1, **json.loads(dump_entry(entry(question("1"))))})])
     assert one.id == "1"
 
 

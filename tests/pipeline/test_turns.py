@@ -364,6 +364,6 @@ async def test_usage_is_settled_against_the_workspaces_day(store_url: str) -> No
         counted = sum(len(message.content) for message in model.requests[0].messages) + 1
         key = it.store.workspace("memory:w1") + "tokens:2027-01-15"
         booked: list[object] = []
-        while booked[-1:] != [str(counted).encode()]:
+        while booked[-1:] != [str(counted)]:
             booked.append(await it.store.command("GET", key))
             assert len(booked) < 100_000, booked[-1]
