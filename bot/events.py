@@ -84,15 +84,21 @@ class MessageRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessageReceived:
-    """A person wrote something that we can see. `id` is unique in its channel; `at` is in seconds since the epoch."""
+class _FromPerson:
+    """What a person did, and where the reply goes. `id` is unique in its channel, `at` in seconds since the epoch."""
 
     id: str
     conversation: Conversation
     author: Person
-    text: str
     at: float
     address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReceived(_FromPerson):
+    """A person wrote something that we can see."""
+
+    text: str
     is_direct: bool = False
     mentions_bot: bool = False
     replies_to_bot: bool = False
@@ -118,44 +124,21 @@ class MessageDeleted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommandInvoked:
+class CommandInvoked(_FromPerson):
     """A command of the table in `handlers`, with its options by name. `id` is the interaction's."""
 
-    id: str
-    conversation: Conversation
-    author: Person
     name: str
     options: tuple[tuple[str, str], ...]
-    at: float
-    address: Address
     type: Literal["command"] = "command"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActionTaken:
+class ActionTaken(_FromPerson):
     """A person used a control of an answer (a button, Ctrl-C). `turn` is the answer's, empty for the running one."""
 
-    id: str
-    conversation: Conversation
-    author: Person
     action: Literal["stop", "retry"]
     turn: str
-    at: float
-    address: Address
     type: Literal["action"] = "action"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReactionAdded:
-    """A person put a reaction (a Unicode emoji or the platform's short name) on the message `message`."""
-
-    id: str
-    conversation: Conversation
-    author: Person
-    message: str
-    reaction: str
-    at: float
-    type: Literal["reaction"] = "reaction"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +151,7 @@ class ReplyLapsed:
     type: Literal["lapse"] = "lapse"
 
 
-Event = MessageReceived | MessageEdited | MessageDeleted | CommandInvoked | ActionTaken | ReactionAdded | ReplyLapsed
+Event = MessageReceived | MessageEdited | MessageDeleted | CommandInvoked | ActionTaken | ReplyLapsed
 Question = MessageReceived | CommandInvoked | ActionTaken | ReplyLapsed
 """The events that wait in a lane."""
 

@@ -5,7 +5,7 @@ lane's fence up; whatever the holder writes afterwards names that fence, so a wo
 """
 
 import json
-import uuid
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -128,7 +128,7 @@ class Inbox:
             self.settings.prompt_tokens * 2,
             self._load(),
         )
-        raw = await self.store.call("claim", prefix, *limits, *(uuid.uuid4().hex for _ in range(turns)))
+        raw = await self.store.call("claim", prefix, *limits, turns, secrets.token_hex(14))
         return [_opened(one) for one in raw]
 
     async def record(self, turn: OpenTurn, fields: Mapping[str, str] | None = None) -> Flags:

@@ -60,15 +60,12 @@ class Draft(Protocol):
         timed out). On leaving it finds out whether the lease lapsed during the call and then stores a repair.
         Raises LeaseLost where another worker holds the turn.
         """
-        ...
 
     async def keep(self, part: int, ref: MessageRef | None) -> None:
         """Record before a message is created that it will be (None), and then which one it is. Raises LeaseLost."""
-        ...
 
     async def drop(self, part: int) -> None:
         """Record that the message of a part was deleted. Raises LeaseLost."""
-        ...
 
 
 class Reply(Protocol):
@@ -84,19 +81,15 @@ class Reply(Protocol):
 
     def show(self, text: str) -> None:
         """The whole text so far. Returns at once; what the reader sees follows in the platform's cadence."""
-        ...
 
     async def finish(self, text: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
         """Show the final text, whole, and return its messages in order."""
-        ...
 
     async def fail(self, notice: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
         """Show the notice in place of an answer; text that is already shown stays above it."""
-        ...
 
     async def discard(self) -> None:
         """Delete whatever this reply has shown."""
-        ...
 
 
 class Adapter(Protocol):
@@ -110,15 +103,12 @@ class Adapter(Protocol):
 
         Returns normally only where the platform has no more to tell (the console at the end of its input).
         """
-        ...
 
     def reply(self, address: Address, draft: Draft) -> Reply:
         """A reply at this address; pure until it is entered. Works while `run` is being stopped, until `close`."""
-        ...
 
     async def close(self) -> None:
         """Close connections, after the last reply."""
-        ...
 
 
 # ---- the model
@@ -206,12 +196,9 @@ class Shelf(Protocol):
 
     async def take_once(self, key: str, *, expires_s: float) -> bool:
         """True for the first caller until the key expires."""
-        ...
 
     async def lease(self, key: str, holder: str, *, expires_s: float) -> bool:
         """Take or renew; false while somebody else holds it. `expires_s` of 0 gives it back."""
-        ...
 
     async def take_token(self, key: str, *, per_s: float, burst: int) -> float:
         """Take one token of a bucket that refills at `per_s` a second up to `burst`: seconds to wait, 0 = taken."""
-        ...

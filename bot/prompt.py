@@ -74,11 +74,12 @@ def build(
             messages[-1] = Message(role="user", content=f"{messages[-1].content}\n\n{text}")
         else:
             messages.append(Message(role="assistant" if role == "assistant" else "user", content=text))
-    included = [entry.id for entry in (*kept, *batch)]
+    included = tuple(entry.id for entry in (*kept, *batch))
+    known = set(included)
     return Prompt(
         messages=tuple(messages),
-        included=tuple(included),
-        left_out=tuple(entry.id for entry in entries if entry.id not in set(included)),
+        included=included,
+        left_out=tuple(entry.id for entry in entries if entry.id not in known),
         tokens=sum(weigh(message.content) for message in messages),
     )
 
@@ -92,11 +93,11 @@ def _groups(entries: Sequence[Entry], batch: Sequence[Entry]) -> list[list[Entry
     """What may go in, in order: each group is one message that was heard, or questions with their answer."""
     batch_ids = {question.id for question in batch}
     last = max((entry.n for entry in entries if entry.id in batch_ids), default=None)
-    known = {entry.id for entry in entries if entry.kind != "answer"} - batch_ids
+    places = {entry.id: entry.n for entry in entries if entry.kind != "answer" and entry.id not in batch_ids}
     answers = {
-        max(entry.questions, key=lambda id: _place(entries, id)): entry
+        max(entry.questions, key=places.__getitem__): entry
         for entry in entries
-        if entry.kind == "answer" and entry.questions and known.issuperset(entry.questions)
+        if entry.kind == "answer" and entry.questions and places.keys() >= set(entry.questions)
     }
     answered = {id for answer in answers.values() for id in answer.questions}
     groups: list[list[Entry]] = []
@@ -112,10 +113,6 @@ def _groups(entries: Sequence[Entry], batch: Sequence[Entry]) -> list[list[Entry
                 if last is None or own[0].n < last:
                     groups.append([*own, answer])
     return groups
-
-
-def _place(entries: Sequence[Entry], id: str) -> int:
-    return next((entry.n for entry in entries if entry.id == id), 0)
 
 
 def _start(groups: Sequence[Sequence[Entry]], budget: int, most: int, weigh: Callable[[str], int]) -> int:

@@ -17,7 +17,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from bot.errors import StoreUnavailable
 
@@ -40,6 +40,7 @@ class Store:
         self._timeout_s = timeout_s
         self._client = self._connect(url, 4, health_check_s=0)
         self._blocking = self._connect(url, 3, health_check_s=30)
+        self._wire = self._client.connection_pool.make_connection()
         self._scripts: dict[str, tuple[str, str]] = {}
         self._queue: list[tuple[str, Sequence[Value], asyncio.Future[Any]]] = []
         self._sender: asyncio.Task[None] | None = None
@@ -101,6 +102,7 @@ class Store:
         """Close the connections, after the last call."""
         if self._sender is not None:
             await asyncio.gather(self._sender, return_exceptions=True)
+        await self._wire.disconnect()
         for client in (self._client, self._blocking):
             await client.aclose()
             await client.connection_pool.disconnect()
@@ -145,19 +147,10 @@ class Store:
         replies: list[Any] = [None] * len(batch)
         missing: Sequence[int] = range(len(batch))
         for is_again in (False, True):
-            pipe = self._client.pipeline(transaction=False)
-            for index in missing:
-                script, args, _ = batch[index]
-                sha, source = self._source(script)
-                # After a restart of the server its script cache is empty: then, once, with the source itself.
-                if is_again:
-                    pipe.eval(source, 1, *args)
-                else:
-                    pipe.evalsha(sha, 1, *args)
-            self.trips += 1
-            async with asyncio.timeout(self._timeout_s):
-                answers = await pipe.execute(raise_on_error=False)
-            for index, reply in zip(missing, answers, strict=True):
+            # After a restart of the server its script cache is empty: then, once, with the source itself.
+            verb = "EVAL" if is_again else "EVALSHA"
+            commands = [(verb, self._source(batch[index][0])[is_again], 1, *batch[index][1]) for index in missing]
+            for index, reply in zip(missing, await self._exchange(commands), strict=True):
                 replies[index] = reply
             # Only these: a claim that ran is not safe to run again, its turns would have no worker.
             missing = [index for index in missing if isinstance(replies[index], NoScriptError)]
@@ -168,6 +161,25 @@ class Store:
                 self._note_down(reply)
                 return replies
         self._note_up()
+        return replies
+
+    async def _exchange(self, commands: Sequence[tuple[Value, ...]]) -> list[Any]:
+        """One round trip: of each command its reply or its error.
+
+        On a connection that only the sender uses: a pool and a pipeline would more than double the cost of a trip.
+        """
+        self.trips += 1
+        replies: list[Any] = []
+        async with asyncio.timeout(self._timeout_s):
+            await self._wire.connect()
+            if await self._wire.can_read():  # the server has closed it
+                await self._wire.disconnect()
+            await self._wire.send_packed_command(self._wire.pack_commands(commands))
+            for _ in commands:
+                try:
+                    replies.append(await self._wire.read_response())
+                except ResponseError as error:
+                    replies.append(error)
         return replies
 
     def _source(self, script: str) -> tuple[str, str]:
@@ -184,19 +196,16 @@ class Store:
             reply: list[str] | None = await _command(self._blocking, "BLPOP", *lists, timeout_s)
         return reply[0] if reply else None
 
-    async def listen(self, channel: str, subscribed: Callable[[], None]) -> AsyncIterator[str]:
-        """The messages published on a channel. `subscribed` is called after each (re-)subscription: read then, too."""
+    async def listen(self, channel: str) -> AsyncIterator[str]:
+        """The messages published on a channel, and an empty one after each (re-)subscription: read then, too."""
         pause_s = 0.05
         while True:
             try:
                 async with self._blocking.pubsub() as pubsub:
                     await pubsub.subscribe(channel)
                     async for message in pubsub.listen():
-                        if message["type"] == "subscribe":
-                            pause_s = 0.05
-                            subscribed()
-                        elif message["type"] == "message":
-                            yield message["data"]
+                        pause_s = 0.05
+                        yield message["data"] if message["type"] == "message" else ""
             except (RedisError, OSError) as error:
                 self._note_down(error)
                 await asyncio.sleep(pause_s)

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -13,7 +13,6 @@ from bot.events import EVENT_VERSION, Address, MessageRef, Question
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class UnknownVersion(Exception):
@@ -50,6 +49,12 @@ class Entry:
     v: int = 1
 
 
+def _plain(value: Any) -> dict[str, object]:
+    # What dataclasses.asdict gives, without its deep copies, which cost ten times as much.
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
 _DEFAULTS = {field.name: field.default for field in fields(Entry)}
 
 
@@ -70,7 +75,7 @@ def warm() -> None:
 def dump_event(event: Question) -> str:
     """The event as JSON with its version."""
     # A platform may hand over half a surrogate pair, which no UTF-8 can hold.
-    return _dump({"v": EVENT_VERSION, **asdict(event)}).encode("utf-8", "replace").decode()
+    return _dump({"v": EVENT_VERSION, **_plain(event)}).encode("utf-8", "replace").decode()
 
 
 def load_event(raw: str) -> Question:
@@ -113,7 +118,7 @@ def _readable(raw: Iterable[str]) -> Iterable[Entry]:
 
 def dump(value: Any) -> str:
     """A dataclass as compact JSON."""
-    return _dump(asdict(value))
+    return _dump(value)
 
 
 def load(kind: type[T], raw: str) -> T:

@@ -6,7 +6,7 @@ import logging
 import platform
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from bot.conversation import Kit, close
 from bot.crashpoints import CrashPoint, reach
@@ -46,7 +46,7 @@ class Worker:
         self.leases: dict[str, Lease] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
-        self._scope: asyncio.Timeout | None = None
+        self._waiting: asyncio.Timeout | None = None
         self._slot_free = asyncio.Event()
 
     async def run(self) -> None:
@@ -65,8 +65,8 @@ class Worker:
         """Claim nothing more; running turns may end within the grace period, the rest is handed back."""
         self._is_stopping = True
         self._slot_free.set()
-        if self._scope is not None:
-            self._scope.reschedule(asyncio.get_running_loop().time())
+        if self._waiting is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time())
 
     def hand_back(self) -> None:
         """Hand all running turns back at once, to be taken by another worker or the next start."""
@@ -86,20 +86,18 @@ class Worker:
                 continue
             try:
                 try:
-                    async with asyncio.timeout(None) as self._scope:
+                    async with asyncio.timeout(None) as self._waiting:
                         prefix = await self.kit.inbox.wait(prefixes, 1.0)
-                except TimeoutError:
-                    break
                 finally:
-                    self._scope = None
-                if prefix is None or self._is_stopping:
-                    continue
+                    self._waiting = None
                 claimed_at = time.monotonic()
-                for turn in await self.kit.inbox.claim(prefix, free):
+                for turn in await self.kit.inbox.claim(prefix, free) if prefix else ():
                     task = turns.create_task(self._turn(turn, claimed_at))
                     self._tasks.add(task)
                     task.add_done_callback(self._ended)
                 pause_s = 0.05
+            except TimeoutError:  # `stop` ended the wait
+                return
             except StoreUnavailable:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2.0, pause_s * 2)
@@ -200,7 +198,7 @@ class Worker:
             await asyncio.sleep(self.kit.settings.lease_s / 3)
             await self._renew(list(self.leases.values()))
 
-    async def _renew(self, leases: Sequence[Lease]) -> None:
+    async def _renew(self, leases: Iterable[Lease]) -> None:
         await asyncio.gather(*(lease.renew() for lease in leases))
 
     async def _sweeping(self) -> None:
@@ -223,14 +221,8 @@ class Worker:
 
     async def _listening(self) -> None:
         """Control that was published reaches the running turn at once; after each (re-)subscription all turns look."""
-        async with asyncio.TaskGroup() as group:
-
-            def look(leases: Sequence[Lease]) -> None:
-                group.create_task(self._renew(leases))
-
-            async for turn in self.kit.inbox.store.listen(CONTROL_CHANNEL, lambda: look(list(self.leases.values()))):
-                if lease := self.leases.get(turn):
-                    look([lease])
+        async for turn in self.kit.inbox.store.listen(CONTROL_CHANNEL):
+            await self._renew(lease for id, lease in list(self.leases.items()) if turn in ("", id))
 
 
 def _address(turn: OpenTurn) -> Address | None:

@@ -6,16 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from bot.crashpoints import CrashPoint, reach
-from bot.events import (
-    ActionTaken,
-    CommandInvoked,
-    Event,
-    MessageDeleted,
-    MessageEdited,
-    MessageReceived,
-    ReactionAdded,
-    ReplyLapsed,
-)
+from bot.events import ActionTaken, CommandInvoked, Event, MessageDeleted, MessageEdited, MessageReceived, ReplyLapsed
 from bot.inbox import Inbox
 from bot.ports import Admission
 from bot.said import entry_of
@@ -27,12 +18,9 @@ EDIT_MAY_ASK_S = 24 * 3600.0
 
 def addressed(event: MessageReceived, hear: Hear) -> Literal["ask", "hear", "ignore"]:
     """Whether a message is for us, only to be heard, or neither. Pure; bots are never answered."""
-    if event.author.is_bot:
-        return "ignore"
-    if event.is_direct or event.mentions_bot or event.replies_to_bot:
-        return "ask"
+    is_asked = event.is_direct or event.mentions_bot or event.replies_to_bot
     is_heard = hear == "all" or (hear == "threads" and bool(event.conversation.thread))
-    return "hear" if is_heard else "ignore"
+    return "ignore" if event.author.is_bot else "ask" if is_asked else "hear" if is_heard else "ignore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +52,6 @@ class EventIntake:
                 await self.inbox.stop(event.conversation, event.author, event.turn)
             case ActionTaken() | ReplyLapsed():
                 return await self.inbox.admit(event, None)
-            case ReactionAdded():
-                return Admission.IGNORED
             case _:
                 assert_never(event)
         return Admission.ADMITTED

@@ -39,4 +39,4 @@ def rendered(text: str, width: int) -> list[str]:
     out = StringIO()
     console = Console(file=out, force_terminal=True, width=width, legacy_windows=False)
     console.print(Markdown(clean(text), code_theme="ansi_dark", hyperlinks=False))
-    return out.getvalue().removesuffix("\n").split("\n")
+    return [line.rstrip() for line in out.getvalue().removesuffix("\n").split("\n")]

@@ -1,6 +1,6 @@
--- ARGV lease_ms, channel_turns, collect, collect_bytes, transcript, then one fresh turn id for each turn wanted.
+-- ARGV lease_ms, channel_turns, collect, collect_bytes, transcript, how many turns, what makes their ids unique.
 -- -> a list of {lane, from an expired lease (1|0), the open record, the pinned questions, the newest transcript entries}
-local lease_ms, limit, t = tonumber(ARGV[1]), #ARGV - 5, now()
+local lease_ms, limit, t = tonumber(ARGV[1]), tonumber(ARGV[6]), now()
 local taken = {}
 
 local function open_turn(lane, id)
@@ -50,7 +50,7 @@ while #taken < limit do
       redis.call('RPUSH', P .. 'b:' .. conversation, lane)
     else
       redis.call('SREM', P .. 'idx', lane)
-      if redis.call('EXISTS', P .. 'o:' .. lane) == 1 or open_turn(lane, ARGV[6 + #taken]) then
+      if redis.call('EXISTS', P .. 'o:' .. lane) == 1 or open_turn(lane, string.format('%04x', #taken) .. ARGV[7]) then
         redis.call('HINCRBY', P .. 'live', conversation, 1)
         take(lane, 0)
       else

@@ -128,4 +128,4 @@ def test_a_notice_stands_below_what_was_said() -> None:
     assert terminal.text.split("\n")[0] == "Look:"
     assert "x = 1" in terminal.text
     assert terminal.text.endswith("The model broke off.")
-    assert rendered("The model broke off.", COLUMNS - 1) == ["The model broke off." + " " * 19]
+    assert rendered("The model broke off.", COLUMNS - 1) == ["The model broke off."]

@@ -127,16 +127,18 @@ def test_tables_are_cut_between_rows_only(blocks: list[str]) -> None:
     for part in parts:
         at += len(part.source)
         ends.append(at)
-    start = 0
+    start, insides = 0, set[int]()
     for block in blocks:
         if block.startswith("| head"):
             inside = [end for end in ends if start < end < start + len(block.rstrip())]
             assert not inside or len(block) > LIMITS.characters - 2
             assert all(text[end - 1] == "\n" for end in inside)
+            insides.update(inside)
             header = "".join(block.splitlines(keepends=True)[:2])
             if len(header) <= LIMITS.characters // 3:
                 assert all(parts[ends.index(end)].text.startswith(header) for end in inside)
         start += len(block) + 2
+    assert all(end in insides for end, part in zip(ends[1:], parts, strict=True) if part.header)
 
 
 def texts_of(text: str, limits: Limits = LIMITS) -> list[str]:
@@ -165,11 +167,23 @@ def test_a_fence_is_closed_and_opened_again() -> None:
 
 
 def test_what_is_added_to_a_full_message_fits() -> None:
-    """The closing fence of a message whose code has no place to cut is within the limit; blank lines of code stay."""
+    """The closing fence of a message whose code has no place to cut is within the limit."""
     for marks in ("```", "~~~~~", "- ```", "> ```py\n>"):
         assert {units(text) for text in texts_of(f"{marks}\n{'x' * 1000}")[:-1]} == {LIMITS.characters}
-    code = "\n".join("    y" for _ in range(28))
-    assert texts_of(f"```\n{code}\n\n\n    end\n```")[-1] == "```\n\n\n    end\n```"
+
+
+def test_blank_lines_of_code_stay() -> None:
+    """Where a cut in code falls before blank lines, they are in the next message."""
+    texts = [texts_of("```\n" + "    y\n" * count + "\n\n    end\n```") for count in range(26, 36)]
+    assert "```\n\n\n    end\n```" in [last for *_, last in texts]
+
+
+def test_a_long_header_is_not_repeated() -> None:
+    """A table's header that would fill a third of each message stands only in the first."""
+    for cell in ("h" * 70, "h" * 150):
+        first, *others = texts_of(f"| {cell} |\n| --- |\n" + "| cell |\n" * 40)
+        assert first.startswith("| hhh")
+        assert {text.splitlines()[0] for text in others} == {"| cell |"}
 
 
 def test_a_fence_in_a_list_keeps_its_indentation() -> None:
@@ -185,6 +199,19 @@ def test_no_empty_code_block_is_left() -> None:
     for size in range(120, 200):
         for text in texts_of(f"{'w' * size}\n```\ncode\n```\n{'w ' * 80}"):
             assert "```\n```" not in text
+
+
+def test_code_in_a_line_opens_nothing() -> None:
+    """Three back-ticks that are closed in their own line are no fence."""
+    text = "```x``` is code, and ``` is not.\n\n" + "word " * 60
+    assert [part.fence for part in split(text, LIMITS)] == [None, None]
+    assert seal(text) == text
+
+
+def test_white_space_at_the_end_is_no_message() -> None:
+    """What follows the last visible character belongs to the last message, however much it is."""
+    assert texts_of("x" * 200 + " " * 500) == ["x" * 200]
+    assert texts_of("```\n" + "x" * 192 + "\n" * 500) == ["```\n" + "x" * 192 + "\n```"]
 
 
 def test_a_heading_stays_with_its_text() -> None:
