@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 DESCRIPTION = "A team's assistant in Discord and Slack that answers every message exactly once."
+COMMANDS = {
+    "run": "start what is configured: Discord, Slack or, without either, the console",
+    "chat": "talk in this terminal (or line by line from a pipe)",
+    "ask": "one question, answered on standard output",
+    "init": "answer a few questions and write .env",
+    "doctor": "check settings, store and model, and say how to mend what is wrong",
+    "dead": "list the questions that were given up, or put them back",
+    "health": "exit status 0 while a running Parley of this host works (for containers)",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,11 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     parsed = _parser(arguments[:1]).parse_args(arguments)
     try:
-        return _run(_command(parsed))
-    except SettingsInvalid as error:
-        _tell("\n".join(error.problems))
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_command(parsed))
     except BotError as error:
-        _tell(f"{error.notice} ({error})" if str(error) else error.notice)
+        problems = error.problems if isinstance(error, SettingsInvalid) else [f"{error.notice} ({error})"]
+        _tell("\n".join(problems).removesuffix(" ()"))
     except KeyboardInterrupt:
         return 130
     return 1
@@ -35,53 +46,32 @@ def _parser(command: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="parley", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"parley {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("run", help="start what is configured: Discord, Slack or, without either, the console")
-    commands.add_parser("chat", help="talk in this terminal (or line by line from a pipe)")
-    ask = commands.add_parser("ask", help="one question, answered on standard output")
-    ask.add_argument("question", help="the question; - reads it from standard input")
-    init = commands.add_parser("init", help="answer a few questions and write .env")
-    doctor = commands.add_parser("doctor", help="check settings, store and model, and say how to mend what is wrong")
-    # Their flags come from their modules, which --help alone should not have to load.
-    if command == ["init"]:
-        from bot.init import add_arguments as add_init_arguments
+    parsers = {name: commands.add_parser(name, help=text) for name, text in COMMANDS.items()}
+    parsers["ask"].add_argument("question", help="the question; - reads it from standard input")
+    parsers["dead"].add_argument("--requeue", metavar="TURN", help="put this turn's questions back; 'all': every one")
+    if command == ["init"]:  # its flags come from its module, which --help alone should not have to load
+        from bot.init import add_arguments
 
-        add_init_arguments(init)
-    if command == ["doctor"]:
-        from bot.doctor import add_arguments as add_doctor_arguments
-
-        add_doctor_arguments(doctor)
-    dead = commands.add_parser("dead", help="list the questions that were given up, or put them back")
-    dead.add_argument("--requeue", metavar="TURN", help="put this turn's questions back; 'all' puts back every one")
-    commands.add_parser("health", help="exit status 0 while a running Parley of this host works (for containers)")
+        add_arguments(parsers["init"])
     return parser
 
 
 def _command(parsed: argparse.Namespace) -> Coroutine[None, None, int]:
-    if parsed.command == "init":
-        from bot.app import providers
-        from bot.init import run as init
+    from bot import app
 
-        return init(parsed, providers)
-    if parsed.command == "doctor":
-        from bot.app import providers
-        from bot.doctor import run as doctor
+    if parsed.command in ("init", "doctor"):
+        from bot import doctor, init
 
-        return doctor(parsed, providers)
+        return (init if parsed.command == "init" else doctor).run(parsed, app.providers)
     settings = _settings(is_quiet=parsed.command != "run")
     match parsed.command:
         case "run":
-            from bot.app import run
-
-            return run(settings, _tell)
+            return app.run(settings, _tell)
         case "chat":
-            from bot.app import chat
-
-            return chat(settings, _tell)
+            return app.chat(settings, _tell)
         case "ask":
-            from bot.app import ask
-
             question = sys.stdin.buffer.read().decode("utf-8", "replace") if parsed.question == "-" else parsed.question
-            return ask(settings, _tell, question)
+            return app.ask(settings, _tell, question)
         case "dead":
             return _dead(settings, parsed.requeue)
         case _:
@@ -121,13 +111,6 @@ def _settings(*, is_quiet: bool) -> "Settings":
     is_chosen = "log_level" in settings.model_fields_set
     set_up("WARNING" if is_quiet and not is_chosen else settings.log_level, settings.log_format)
     return settings
-
-
-def _run(command: Coroutine[None, None, int]) -> int:
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(command)
 
 
 def _tell(line: str) -> None:

@@ -1,7 +1,6 @@
 """One turn, readable on one screen: limits -> transcript -> prompt -> model -> reply -> commit."""
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -9,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bot.crashpoints import CrashPoint, reach
 from bot.errors import EmptyAnswer, ModelInterrupted
+from bot.events import ReplyLapsed
 from bot.inbox import Inbox
 from bot.lease import Lease, Outcome, Stopped
 from bot.limits import Limits
@@ -70,8 +70,7 @@ async def answer(
         reach(CrashPoint.ANSWER_RECORDED)
     if not final.text:
         await reply.fail(final.note)
-        await close(kit, lease, "stopped", questions, final)
-        return "stopped"
+        return await close(kit, lease, "stopped", final)
     again = (Button(action="retry", label="Try again", turn=lease.turn),) if final.is_cut else ()
     refs = await reply.finish(final.shown, again)
     reach(CrashPoint.SHOWN_WHOLE)
@@ -87,32 +86,23 @@ async def answer(
         replaces=replaces.id if replaces else "",
         is_cut=final.is_cut,
     )
-    await close(kit, lease, "answered", questions, final, entry)
-    return "answered"
+    return await close(kit, lease, "answered", final, entry)
 
 
 async def close(
-    kit: Kit,
-    lease: Lease,
-    outcome: Outcome,
-    questions: Sequence[Entry] = (),
-    final: Answer | None = None,
-    entry: Entry | None = None,
-    given_up: str = "",
-) -> None:
-    """Commit the turn with its record: what went in, what came of it, and who asked."""
-    record = {"outcome": outcome, "closed_at": f"{kit.clock():.3f}"}
-    if questions:
-        record["questions"] = json.dumps([question.id for question in questions])
-        record["authors"] = " ".join(dict.fromkeys(question.author for question in questions))
-    bill = ""
+    kit: Kit, lease: Lease, outcome: Outcome, final: Answer | None = None, entry: Entry | None = None, why: str = ""
+) -> Outcome:
+    """Commit the turn with its record: who asked, what went in, what came of it, `why` it was given up."""
+    turn, bill = lease.open, ""
+    people = [event.author.id for event in turn.questions if not isinstance(event, ReplyLapsed)]
+    record = {"outcome": outcome, "closed_at": f"{kit.clock():.3f}", "authors": " ".join(dict.fromkeys(people))}
     if final and final.day:
         record["final"] = dump(final)
         lease.detail = f"{final.model} {final.input_tokens}+{final.output_tokens} tokens"
-        used = final.input_tokens + final.output_tokens
-        bill = kit.limits.bill(lease.turn, lease.open.conversation, final.day, used)
-    await kit.inbox.commit(lease.open, entry, record, bill=bill, given_up=given_up)
+        bill = kit.limits.bill(turn.id, turn.conversation, final.day, final.input_tokens + final.output_tokens)
+    await kit.inbox.commit(turn, entry, record, bill=bill, given_up=why)
     reach(CrashPoint.COMMITTED)
+    return outcome
 
 
 def recorded_answer(lease: Lease) -> Answer | None:
@@ -141,8 +131,7 @@ async def _generate(kit: Kit, lease: Lease, reply: Reply, questions: Sequence[En
     )
     final = Answer(day=day, included=prompt.included, left_out=prompt.left_out)
     try:
-        async with lease.interruptible():
-            await _ask_twice(kit, reply, request, final, started)
+        await lease.attend(_ask_twice(kit, reply, request, final, started))
     except Stopped:
         final.note = "*(stopped)*" if final.text else "Stopped."
     final.total_ms = _ms_since(started)

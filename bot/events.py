@@ -58,20 +58,15 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a reply goes, as plain data, so that any worker can take over. Fields a platform does not have stay empty.
+    """Where a reply goes, as plain data, so that any worker can take over. What a platform does not have stays empty.
 
-    `token` is an interaction's token and `expires_at` its end (seconds since the epoch, 0 = never). `quote` is the
-    question's beginning, for a platform whose replies cannot point at a message.
+    `quote` is the question's beginning, for a platform whose replies cannot point at a message.
     """
 
     channel: str
     thread: str = ""
     reply_to: str = ""
     recipient: str = ""
-    recipient_workspace: str = ""
-    token: str = ""
-    expires_at: float = 0.0
-    is_private: bool = False
     quote: str = ""
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -43,7 +43,7 @@ class Lease:
         self._write_from = clock() + inbox.settings.call_s if turn.is_expired else 0.0
         self._flags = Flags(is_stopped="stop" in turn.record, is_changed=False)
         self._is_lost = False
-        self._interrupt: Callable[[], None] = _nothing
+        self._work: asyncio.Future[None] | None = None
 
     # ---- the port Draft
 
@@ -96,12 +96,11 @@ class Lease:
             flags = await self._inbox.record(self.open, fields)
         except LeaseLost:
             self._is_lost = True
-            self._interrupt()
+            self._heed()
             raise
         self._until = max(self._until, asked_at + self._inbox.settings.lease_s)
         self._flags = flags
-        if flags.is_stopped or flags.is_changed:
-            self._interrupt()
+        self._heed()
 
     async def renew(self) -> None:
         """Renew the lease and look what control asks for; a loss is noted, not raised."""
@@ -126,33 +125,21 @@ class Lease:
         self.open = await self._inbox.reload(self.open)
         self._flags = Flags(is_stopped=self._flags.is_stopped, is_changed=False)
 
-    @contextlib.asynccontextmanager
-    async def interruptible(self) -> AsyncIterator[None]:
-        """In here control takes effect at once: raises Stopped, TurnChanged or LeaseLost out of whatever is awaited."""
-        task = asyncio.current_task()
-        assert task is not None
-        is_ours = False
-
-        def interrupt() -> None:
-            nonlocal is_ours
-            if not is_ours:
-                is_ours = True
-                task.cancel()
-
-        self._raise_asked()
-        self._interrupt = interrupt
+    async def attend(self, work: Coroutine[object, object, None]) -> None:
+        """Await this; control takes effect at once: raises Stopped, TurnChanged or LeaseLost in place of its end."""
+        self._work = asyncio.ensure_future(work)
+        self._heed()
         try:
-            yield
+            await self._work
         except asyncio.CancelledError:
-            if is_ours and task.uncancel() == 0:
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():  # not our own worker ends, but somebody wants something
                 self._raise_asked()
             raise
-        finally:
-            self._interrupt = _nothing
-        if is_ours:
-            # The block ended in the same instant: the cancellation must not hit what follows.
-            task.uncancel()
-            self._raise_asked()
+
+    def _heed(self) -> None:
+        if self._work is not None and (self._is_lost or self._flags.is_changed or self._flags.is_stopped):
+            self._work.cancel()
 
     def _raise_asked(self) -> None:
         if self._is_lost:
@@ -165,10 +152,6 @@ class Lease:
     async def _repair(self, orphan: MessageRef | None) -> None:
         await self._inbox.lapsed(self.open, orphan)
         raise LeaseLost(self.turn)
-
-
-def _nothing() -> None:
-    pass
 
 
 def _refs(record: Mapping[str, str]) -> dict[int, MessageRef | None]:

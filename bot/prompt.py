@@ -7,6 +7,7 @@ off in steps of STEP entries instead of one by one.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from bot.errors import PromptTooLong
 from bot.ports import Message
@@ -47,12 +48,7 @@ class Tokens:
 
 
 def build(
-    entries: Sequence[Entry],
-    batch: Sequence[Entry],
-    system: str,
-    budget: int,
-    most: int,
-    weigh: Callable[[str], int],
+    entries: Sequence[Entry], batch: Sequence[Entry], system: str, budget: int, most: int, weigh: Callable[[str], int]
 ) -> Prompt:
     """System prompt, transcript up to the batch, the batch last. `most` bounds the transcript's entries.
 
@@ -91,44 +87,29 @@ def _said(entry: Entry) -> str:
 
 def _groups(entries: Sequence[Entry], batch: Sequence[Entry]) -> list[list[Entry]]:
     """What may go in, in order: each group is one message that was heard, or questions with their answer."""
-    batch_ids = {question.id for question in batch}
-    last = max((entry.n for entry in entries if entry.id in batch_ids), default=None)
-    places = {entry.id: entry.n for entry in entries if entry.kind != "answer" and entry.id not in batch_ids}
-    answers = {
-        max(entry.questions, key=places.__getitem__): entry
-        for entry in entries
-        if entry.kind == "answer" and entry.questions and places.keys() >= set(entry.questions)
-    }
-    answered = {id for answer in answers.values() for id in answer.questions}
-    groups: list[list[Entry]] = []
-    open_questions: list[Entry] = []
-    for entry in entries:
-        if entry.kind == "heard" and (last is None or entry.n < last):
-            groups.append([entry])
-        elif entry.kind == "asked" and entry.id in answered:
-            open_questions.append(entry)
-            if answer := answers.get(entry.id):
-                own = [question for question in open_questions if question.id in answer.questions]
-                open_questions = [question for question in open_questions if question.id not in answer.questions]
-                if last is None or own[0].n < last:
-                    groups.append([*own, answer])
-    return groups
+    asked_now = {question.id for question in batch}
+    last = max((entry.n for entry in entries if entry.id in asked_now), default=inf)
+    said = {entry.id: entry for entry in entries if entry.kind != "answer" and entry.id not in asked_now}
+    groups = [[entry] for entry in said.values() if entry.kind == "heard"]
+    for answer in entries:
+        if answer.kind == "answer" and answer.questions and said.keys() >= set(answer.questions):
+            groups.append([*(said[id] for id in answer.questions), answer])
+    # An answer stands behind its last question, wherever it was committed.
+    return sorted((group for group in groups if group[0].n < last), key=lambda group: group[-2:][0].n)
 
 
 def _start(groups: Sequence[Sequence[Entry]], budget: int, most: int, weigh: Callable[[str], int]) -> int:
     """The first group that goes in: the earliest at a step's border from which everything fits."""
-    fits, count, tokens = len(groups), 0, 0
+    fits = len(groups)
     for index in range(len(groups) - 1, -1, -1):
-        count += len(groups[index])
-        tokens += sum(weigh(_said(entry)) for entry in groups[index])
-        if tokens > budget or count > most:
+        most -= len(groups[index])
+        budget -= sum(weigh(_said(entry)) for entry in groups[index])
+        if budget < 0 or most < 0:
             break
         fits = index
-    if fits == 0 and groups and groups[0][0].n <= 1:
-        return 0
-    for index in range(fits, len(groups)):
-        before = groups[index - 1][0].n if index else 0
-        if index and groups[index][0].n // STEP > before // STEP:
-            return index
-    # Not a whole step fits: better some of what was said than none of it.
-    return fits
+    steps = [0, *(group[0].n // STEP for group in groups)]
+    borders = (
+        index for index in range(fits, len(groups)) if steps[index + 1] > steps[index] or groups[index][0].n == 1
+    )
+    # Where not a whole step fits: better some of what was said than none of it.
+    return next(borders, fits)

@@ -4,20 +4,26 @@ Read from the environment, `.env`, files that `NAME_FILE` names, and `/run/secre
 text in docs/settings.md and .env.example (docs/generate_settings.py).
 """
 
+import logging
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal
 
+from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import PydanticBaseSettingsSource as Source
 
 from bot.errors import SettingsInvalid
 
-_PROVIDER = re.compile(r"PARLEY_PROVIDER_([A-Z0-9_]+)_(URL|KEY|WIRE)")
-_PROVIDER_EXAMPLES = {"URL": "https://api.groq.com/openai/v1", "KEY": "gsk_...", "WIRE": "chat"}
+_PROVIDER = re.compile(r"PARLEY_PROVIDER_[A-Z0-9]+_(URL|KEY|WIRE)")
+_PROVIDER_EXAMPLES = {"url": "https://api.groq.com/openai/v1", "key": "gsk_...", "wire": "chat"}
+_SLACK = {"slack_bot_token", "slack_app_token", "slack_signing_secret"}
 _UNSHOWN = re.compile(r"\w*(TOKEN|KEY|SECRET|URL|BASE)")
 # The image sets the first; Kubernetes puts the others into every container beside a Service that is called "parley".
 _NOT_SETTINGS = re.compile(r"PARLEY_(CONTAINER|SERVICE_(HOST|PORT)\w*|PORT|PORT_\d+_\w+)")
@@ -63,6 +69,8 @@ PlatformId = Annotated[str, _matching(r"(discord|slack|console):\S+", "ids with 
 Ids = Annotated[tuple[PlatformId, ...], BeforeValidator(_listed)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+# The main model server has one of these two names.
+ProviderName = Annotated[str, _matching(r"(?!(openai|default)$)\w+", "another name than openai or default")]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(lambda level: str(level).upper())]
 Wire = Literal["auto", "responses", "chat"]
 
@@ -73,20 +81,26 @@ def _data_dir() -> Path:
     return user_data_path("parley", appauthor=False)
 
 
-class Provider(BaseModel, frozen=True, extra="forbid", validate_by_name=True):
+class Provider(BaseModel, frozen=True, validate_by_name=True):
     """A named model server: what `PARLEY_PROVIDER_<NAME>_URL`, `_KEY` and `_WIRE` say."""
 
-    base_url: Url = Field(validation_alias="URL")
-    key: Key | None = Field(None, validation_alias="KEY")
-    wire: Wire = Field("auto", validation_alias="WIRE")
+    base_url: Url = Field(validation_alias="url")
+    key: Key | None = None
+    wire: Wire = "auto"
 
 
-def _variable(field: str) -> str:
-    return f"PARLEY_{field.upper()}"
-
-
-class Settings(BaseModel, frozen=True, extra="forbid", validate_by_name=True, alias_generator=_variable):
+class Settings(BaseSettings):
     """All settings. `Settings()` is the defaults alone; `Settings.load()` reads what is configured."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PARLEY_",
+        env_nested_delimiter="_",
+        env_nested_max_split=2,
+        enable_decoding=False,
+        validate_by_name=True,
+        loc_by_alias=False,
+        frozen=True,
+    )
 
     discord_token: Key | None = Field(None, validation_alias="DISCORD_TOKEN", examples=["MTk4NjIyNDgz..."])
     """The bot token of your Discord application."""
@@ -111,7 +125,9 @@ class Settings(BaseModel, frozen=True, extra="forbid", validate_by_name=True, al
     """Models to try, in this order, when the first one fails; each `provider/model`."""
     wire: Wire = "auto"
     """How to speak to the model: `responses` or `chat` completions; `auto` takes `responses` for OpenAI itself."""
-    providers: Mapping[str, Provider] = Field({}, examples=["https://api.groq.com/openai/v1"])
+    providers: Mapping[ProviderName, Provider] = Field(
+        {}, validation_alias="PARLEY_PROVIDER", examples=[_PROVIDER_EXAMPLES["url"]]
+    )
     """Named model servers: `PARLEY_PROVIDER_<NAME>_URL`, and where they need it `_KEY` and `_WIRE`."""
     system_prompt: str = (
         "You are Parley, an assistant in a team's chat. Answer in the language of the question, plainly and briefly. "
@@ -198,6 +214,13 @@ class Settings(BaseModel, frozen=True, extra="forbid", validate_by_name=True, al
         return bool(self.openai_api_key or self.openai_base_url or self.providers)
 
     @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: Source, *others: Source, **more: Source
+    ) -> tuple[Source, ...]:
+        """The arguments alone: only `load` looks elsewhere."""
+        return (init_settings,)
+
+    @classmethod
     def load(
         cls,
         env: Mapping[str, str] | None = None,
@@ -206,21 +229,14 @@ class Settings(BaseModel, frozen=True, extra="forbid", validate_by_name=True, al
     ) -> "Settings":
         """Read all sources, the environment first; raises SettingsInvalid with every problem at once."""
         problems: list[str] = []
-        raw: dict[str, str] = {}
-        for source in (_secrets(secrets_dir), _dotenv(env_file, problems), os.environ if env is None else env):
-            raw |= _with_files(source, problems)
-        problems += _unknown(raw)
-        slack = raw.keys() & {"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"}
-        if slack and (len(slack) == 1 or "SLACK_BOT_TOKEN" not in slack):
-            problems.append(
-                f"{', '.join(sorted(slack))}: Slack needs SLACK_BOT_TOKEN=xoxb-... and SLACK_APP_TOKEN=xapp-..."
-            )
-        values = {name: raw[name] for name in env_names().values() if name in raw}
-        providers: dict[str, dict[str, str]] = {}
-        for match in filter(None, map(_PROVIDER.fullmatch, raw)):
-            providers.setdefault(match[1].lower(), {})[match[2]] = raw[match[0]]
+        variables = (os.environ if env is None else env), _dotenv(env_file, problems), _secrets(secrets_dir)
+        sources = tuple(_Variables(source, problems) for source in variables)
+        slack = _SLACK & {name for source in sources for name in source.env_vars}
+        if slack and (len(slack) == 1 or "slack_bot_token" not in slack):
+            names = ", ".join(sorted(slack)).upper()
+            problems.append(f"{names}: Slack needs SLACK_BOT_TOKEN=xoxb-... and SLACK_APP_TOKEN=xapp-...")
         try:
-            settings = cls.model_validate({**values, "PARLEY_PROVIDERS": providers})
+            settings = cls(_build_sources=(sources, {}))
         except ValidationError as error:
             raise SettingsInvalid(problems + _explain(error)) from None
         if problems:
@@ -228,10 +244,30 @@ class Settings(BaseModel, frozen=True, extra="forbid", validate_by_name=True, al
         return settings
 
 
+class _Variables(EnvSettingsSource):
+    """What one place sets: an empty value is unset, `NAME_FILE` is read, and what is not ours is left out."""
+
+    def __init__(self, variables: Mapping[str, str | None], problems: list[str]) -> None:
+        super().__init__(Settings)
+        found = {name.upper(): value.strip() for name, value in variables.items() if value and value.strip()}
+        for name in [name for name in found if name.endswith("_FILE") and _is_known(name[:-5])]:
+            path = found.pop(name)
+            if name[:-5] in found:
+                problems.append(f"{name}: {name[:-5]} is set as well. Keep one of the two. Example: {name}={path}")
+            elif text := _read(Path(path), name, problems):
+                found[name[:-5]] = text
+        known = [*env_names().values(), "PARLEY_PROVIDER_NAME_URL"]
+        for name in sorted(found):  # a misspelt limit must not be silently off
+            if name.startswith("PARLEY_") and not _is_known(name) and not _NOT_SETTINGS.fullmatch(name):
+                meant = get_close_matches(name, known, 1) or known
+                problems.append(f"{name}: unknown. Did you mean {meant[0]}?")
+        self.env_vars = {name.lower(): value for name, value in found.items() if _is_known(name)}
+
+
 def env_names() -> dict[str, str]:
     """The environment variable of each field (`providers` has several and is not in it)."""
     fields = {name: field for name, field in Settings.model_fields.items() if name != "providers"}
-    return {name: str(field.validation_alias or field.alias) for name, field in fields.items()}
+    return {name: str(field.validation_alias or f"PARLEY_{name.upper()}") for name, field in fields.items()}
 
 
 def example(name: str) -> str:
@@ -242,19 +278,7 @@ def example(name: str) -> str:
 
 
 def _is_known(name: str) -> bool:
-    return name in env_names().values() or bool(_PROVIDER.fullmatch(name) or _NOT_SETTINGS.fullmatch(name))
-
-
-def _with_files(raw: Mapping[str, str], problems: list[str]) -> dict[str, str]:
-    """What one source says: empty is unset, and `NAME_FILE` is read."""
-    found = {name: value.strip() for name, value in raw.items() if value.strip()}
-    for name in [name for name in found if name.endswith("_FILE") and _is_known(name[:-5])]:
-        path = found.pop(name)
-        if name[:-5] in found:
-            problems.append(f"{name}: {name[:-5]} is set as well. Keep one of the two. Example: {name}={path}")
-        elif text := _read(Path(path), name, problems):
-            found[name[:-5]] = text
-    return found
+    return name in env_names().values() or bool(_PROVIDER.fullmatch(name))
 
 
 def _secrets(folder: Path) -> dict[str, str]:
@@ -263,13 +287,12 @@ def _secrets(folder: Path) -> dict[str, str]:
     return {f"{file.name.upper()}_FILE": str(file) for file in files if _is_known(file.name.upper())}
 
 
-def _dotenv(path: Path | None, problems: list[str]) -> dict[str, str]:
-    from dotenv.parser import parse_stream  # here: its import is not for `parley --help`
-
-    lines = list(parse_stream(StringIO(_read(path, str(path), problems) if path and path.exists() else "")))
-    wrong = [line.original.line for line in lines if line.error]
+def _dotenv(path: Path | None, problems: list[str]) -> Mapping[str, str | None]:
+    text = _read(path, str(path), problems) if path and path.exists() else ""
+    wrong = [line.original.line for line in parse_stream(StringIO(text)) if line.error]
     problems += [f"{path}, line {line}: not of the form NAME=value. Example: PARLEY_TURNS=100" for line in wrong]
-    return {line.key: line.value or "" for line in lines if line.key}
+    logging.getLogger("dotenv").setLevel(logging.ERROR)  # it would warn of the same lines
+    return DotEnvSettingsSource(Settings, path if text else None, "utf-8-sig").env_vars
 
 
 def _read(path: Path, name: str, problems: list[str]) -> str:
@@ -281,25 +304,17 @@ def _read(path: Path, name: str, problems: list[str]) -> str:
         return ""
 
 
-def _unknown(raw: Mapping[str, str]) -> list[str]:
-    """One problem for each PARLEY_ variable that we do not have: a misspelt limit must not be silently off."""
-    from difflib import get_close_matches  # here: only a mistake needs it
-
-    names = [*env_names().values(), "PARLEY_PROVIDER_NAME_URL"]
-    strange = [name for name in sorted(raw) if name.startswith("PARLEY_") and not _is_known(name)]
-    return [f"{one}: unknown. Did you mean {(get_close_matches(one, names, 1) or names)[0]}?" for one in strange]
-
-
 def _explain(error: ValidationError) -> list[str]:
     """One line for each error of pydantic, with the variable's name, what was wrong and an example."""
-    fields = {alias: name for name, alias in env_names().items()}
-    lines = {}
+    variables, lines = env_names(), {}
     for problem in error.errors():
-        name = str(problem["loc"][0])
-        if name == "PARLEY_PROVIDERS":
-            name = "PARLEY_PROVIDER_{}_{}".format(str(problem["loc"][1]).upper(), problem["loc"][2])
+        field, *inside = map(str, problem["loc"])
+        if field == "providers":
+            part = "url" if inside[1] == "[key]" else inside[1]  # pydantic says so where the provider's name is wrong
+            variable, sample = f"PARLEY_PROVIDER_{inside[0]}_{part}".upper(), _PROVIDER_EXAMPLES[part]
+        else:
+            variable, sample = variables[field], example(field)
         said = "missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
-        shown = "" if _UNSHOWN.fullmatch(name) else f" (it is {str(problem['input'])[:80]!r})"
-        sample = example(fields[name]) if name in fields else _PROVIDER_EXAMPLES[str(problem["loc"][2])]
-        lines[name] = f"{name}: {said[0].lower()}{said[1:]}{shown}. Example: {name}={sample}"
+        shown = "" if _UNSHOWN.fullmatch(variable) else f" (it is {str(problem['input'])[:80]!r})"
+        lines[variable] = f"{variable}: {said[0].lower()}{said[1:]}{shown}. Example: {variable}={sample}"
     return list(lines.values())

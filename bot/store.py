@@ -40,7 +40,7 @@ class Store:
         self._timeout_s = timeout_s
         self._client = self._connect(url, 4, health_check_s=0)
         self._blocking = self._connect(url, 3, health_check_s=30)
-        self._wire = self._client.connection_pool.make_connection()
+        self._wire = self._client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
         self._scripts: dict[str, tuple[str, str]] = {}
         self._queue: list[tuple[str, Sequence[Value], asyncio.Future[Any]]] = []
         self._sender: asyncio.Task[None] | None = None

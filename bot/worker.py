@@ -15,7 +15,6 @@ from bot.events import Address
 from bot.inbox import CONTROL_CHANNEL, OpenTurn
 from bot.lease import Lease, Outcome
 from bot.ports import Adapter, Reply
-from bot.said import asked
 from bot.stored import CorruptEvent, load
 
 log = logging.getLogger(__name__)
@@ -137,8 +136,7 @@ class Worker:
             return "left for a newer worker"
         address = _address(turn)
         if address is None:
-            await close(self.kit, lease, "given_up", given_up="nothing here can be read")
-            return "unreadable"
+            return await close(self.kit, lease, "given_up", why="nothing here can be read")
         await lease.adopt_lapsed()
         while True:
             try:
@@ -151,8 +149,7 @@ class Worker:
         try:
             if not lease.open.questions:
                 await reply.discard()
-                await close(self.kit, lease, "deleted")
-                return "deleted"
+                return await close(self.kit, lease, "deleted")
             if lease.open.deaths > self.death_limit:
                 return await self._give_up(lease, reply, BotError.notice, "its worker died too often")
             return await self.handle(self.kit, lease, reply)
@@ -171,12 +168,10 @@ class Worker:
         turn, reason = lease.open, f"{type(error).__name__}: {error}"
         log.warning("turn %s: %s", turn.id, reason)
         if isinstance(error, ReplyUndeliverable):
-            await close(self.kit, lease, "undeliverable", asked(turn))
-            return "undeliverable"
+            return await close(self.kit, lease, "undeliverable")
         if error.retry_in_s is None:
             await _tell(reply, error.notice)
-            await close(self.kit, lease, "declined", asked(turn))
-            return "declined"
+            return await close(self.kit, lease, "declined")
         if turn.failures + 1 >= self.failure_limit:
             return await self._give_up(lease, reply, error.notice, reason)
         delay_s = min(120.0, error.retry_in_s * 2**turn.failures)
@@ -187,8 +182,7 @@ class Worker:
 
     async def _give_up(self, lease: Lease, reply: Reply, notice: str, reason: str) -> str:
         await _tell(reply, f"{notice} I have given up on this question; please ask again later.")
-        await close(self.kit, lease, "given_up", asked(lease.open), given_up=reason)
-        return "given up"
+        return await close(self.kit, lease, "given_up", why=reason)
 
     # ---- beside the turns
 

@@ -51,5 +51,4 @@ async def _send_again(kit: Kit, lease: Lease, reply: Reply) -> Outcome:
     """The text of a turn whose reply was written to after its lease had ended (see `Lease.writing`)."""
     if final := recorded_answer(lease):
         await reply.finish(final.shown)
-    await close(kit, lease, "repaired")
-    return "repaired"
+    return await close(kit, lease, "repaired")

@@ -104,7 +104,11 @@ class Console:
         while True:
             try:
                 text = clean(await session.prompt_async("> ", handle_sigint=False)).strip()
-            except (EOFError, KeyboardInterrupt):
+            except EOFError:
+                return
+            except KeyboardInterrupt:
+                if session.default_buffer.text:
+                    continue
                 return
             match text:
                 case "":

@@ -22,11 +22,12 @@ async def test_a_talk(terminal: Terminal) -> None:
     assert printed.index("Answer: Hello?") < printed.index("Answer: And now?")
 
 
-async def test_ctrl_c_at_the_prompt_ends(terminal: Terminal) -> None:
-    """Ctrl-C at the prompt ends the talk."""
+async def test_ctrl_c_at_the_prompt(terminal: Terminal) -> None:
+    """Ctrl-C gives up the line that is being typed; at the empty prompt it ends the talk."""
     talk, keys = terminal()
-    keys.send_text("\x03")
+    keys.send_text("no\x03yes\r\x03")
     assert await talk.run() == 0
+    assert talk.asked == ["yes"]
 
 
 async def test_what_was_typed_can_be_called_back(terminal: Terminal, tmp_path: Path) -> None:
