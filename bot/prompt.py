@@ -107,9 +107,7 @@ def _start(groups: Sequence[Sequence[Entry]], budget: int, most: int, weigh: Cal
         if budget < 0 or most < 0:
             break
         fits = index
-    steps = [0, *(group[0].n // STEP for group in groups)]
-    borders = (
-        index for index in range(fits, len(groups)) if steps[index + 1] > steps[index] or groups[index][0].n == 1
-    )
+    at = [group[0].n for group in groups]
+    borders = (i for i in range(fits, len(at)) if at[i] == 1 or (i and at[i] // STEP > at[i - 1] // STEP))
     # Where not a whole step fits: better some of what was said than none of it.
     return next(borders, fits)
