@@ -17,7 +17,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
 from bot.errors import StoreUnavailable
 
@@ -38,19 +38,9 @@ class Store:
         self.trips = 0
         """Round trips so far, for the benchmark."""
         self._timeout_s = timeout_s
-        self._client = self._connect(url, 4, health_check_s=0)
-        self._blocking = self._connect(url, 3, health_check_s=30)
-        self._wire = self._client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-        self._scripts: dict[str, tuple[str, str]] = {}
-        self._queue: list[tuple[str, Sequence[Value], asyncio.Future[Any]]] = []
-        self._sender: asyncio.Task[None] | None = None
-        self._down_since = 0.0
-
-    @staticmethod
-    def _connect(url: str, connections: int, *, health_check_s: int) -> Redis:
         pool = BlockingConnectionPool.from_url(
             url,
-            max_connections=connections,
+            max_connections=8,
             timeout=None,
             # Ours are in `_mapped` and `_execute`: with one of its own it uses wait_for, which on Python 3.11 may
             # swallow a cancellation, and the task that was cancelled goes on for ever.
@@ -60,9 +50,13 @@ class Store:
             protocol=2,
             decode_responses=True,
             encoding_errors="replace",
-            health_check_interval=health_check_s,
+            health_check_interval=30,
         )
-        return Redis(connection_pool=pool)
+        self._client = Redis(connection_pool=pool)
+        self._scripts: dict[str, tuple[str, str]] = {}
+        self._queue: list[tuple[str, Sequence[Value], asyncio.Future[Any]]] = []
+        self._sender: asyncio.Task[None] | None = None
+        self._down_since = 0.0
 
     # ---- where things lie
 
@@ -102,10 +96,8 @@ class Store:
         """Close the connections, after the last call."""
         if self._sender is not None:
             await asyncio.gather(self._sender, return_exceptions=True)
-        await self._wire.disconnect()
-        for client in (self._client, self._blocking):
-            await client.aclose()
-            await client.connection_pool.disconnect()
+        await self._client.aclose()
+        await self._client.connection_pool.disconnect()
 
     # ---- calls
 
@@ -143,43 +135,22 @@ class Store:
                 else:
                     future.set_result(reply)
 
-    async def _execute(self, batch: list[tuple[str, Sequence[Value], asyncio.Future[Any]]]) -> list[Any]:
-        replies: list[Any] = [None] * len(batch)
-        missing: Sequence[int] = range(len(batch))
-        for is_again in (False, True):
-            # After a restart of the server its script cache is empty: then, once, with the source itself.
-            verb = "EVAL" if is_again else "EVALSHA"
-            commands = [(verb, self._source(batch[index][0])[is_again], 1, *batch[index][1]) for index in missing]
-            for index, reply in zip(missing, await self._exchange(commands), strict=True):
-                replies[index] = reply
-            # Only these: a claim that ran is not safe to run again, its turns would have no worker.
-            missing = [index for index in missing if isinstance(replies[index], NoScriptError)]
-            if not missing:
-                break
-        for reply in replies:
-            if isinstance(reply, Exception):
-                self._note_down(reply)
-                return replies
-        self._note_up()
-        return replies
-
-    async def _exchange(self, commands: Sequence[tuple[Value, ...]]) -> list[Any]:
-        """One round trip: of each command its reply or its error.
-
-        On a connection that only the sender uses: a pool and a pipeline would more than double the cost of a trip.
-        """
+    async def _execute(self, batch: Sequence[tuple[str, Sequence[Value], asyncio.Future[Any]]]) -> list[Any]:
+        """One round trip: of each call its reply or its error."""
         self.trips += 1
-        replies: list[Any] = []
+        pipe = self._client.pipeline(transaction=False)
+        for script, args, _ in batch:
+            pipe.evalsha(self._source(script)[0], 1, *args)
         async with asyncio.timeout(self._timeout_s):
-            await self._wire.connect()
-            if await self._wire.can_read():  # the server has closed it
-                await self._wire.disconnect()
-            await self._wire.send_packed_command(self._wire.pack_commands(commands))
-            for _ in commands:
-                try:
-                    replies.append(await self._wire.read_response())
-                except ResponseError as error:
-                    replies.append(error)
+            replies = await pipe.execute(raise_on_error=False)
+            for index, (script, args, _) in enumerate(batch):
+                # A server that was restarted knows no scripts. Only these again: a claim that ran must not run twice.
+                if isinstance(replies[index], NoScriptError):
+                    replies[index] = await self._client.eval(self._source(script)[1], 1, *args)
+        if failed := [reply for reply in replies if isinstance(reply, Exception)]:
+            self._note_down(failed[0])
+        else:
+            self._note_up()
         return replies
 
     def _source(self, script: str) -> tuple[str, str]:
@@ -193,7 +164,7 @@ class Store:
         """Wait until one of these lists has an element and take it: the list's name, or None after the timeout."""
         # The bound ends a read whose server has silently gone.
         async with self._mapped(timeout_s + self._timeout_s):
-            reply: list[str] | None = await _command(self._blocking, "BLPOP", *lists, timeout_s)
+            reply: list[str] | None = await _command(self._client, "BLPOP", *lists, timeout_s)
         return reply[0] if reply else None
 
     async def listen(self, channel: str) -> AsyncIterator[str]:
@@ -201,7 +172,7 @@ class Store:
         pause_s = 0.05
         while True:
             try:
-                async with self._blocking.pubsub() as pubsub:
+                async with self._client.pubsub() as pubsub:
                     await pubsub.subscribe(channel)
                     async for message in pubsub.listen():
                         pause_s = 0.05
