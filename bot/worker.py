@@ -53,10 +53,14 @@ class Worker:
         async with asyncio.TaskGroup() as helpers:
             side = [helpers.create_task(job()) for job in (self._renewing, self._sweeping, self._listening)]
             try:
-                async with asyncio.TaskGroup() as turns:
-                    await self._claiming(turns)
-                    asyncio.get_running_loop().call_later(self.kit.settings.grace_s, self.hand_back)
+                await self._claiming()
+                asyncio.get_running_loop().call_later(self.kit.settings.grace_s, self.hand_back)
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
             finally:
+                self.hand_back()
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
                 for task in side:
                     task.cancel()
 
@@ -75,7 +79,7 @@ class Worker:
     def _prefixes(self) -> list[str]:
         return [prefix for name in self.adapters for prefix in self.kit.inbox.store.prefixes(name)]
 
-    async def _claiming(self, turns: asyncio.TaskGroup) -> None:
+    async def _claiming(self) -> None:
         prefixes, pause_s = self._prefixes(), 0.05
         while not self._is_stopping:
             free = self.kit.settings.turns - len(self._tasks)
@@ -91,7 +95,7 @@ class Worker:
                     self._waiting = None
                 claimed_at = time.monotonic()
                 for turn in await self.kit.inbox.claim(prefix, free) if prefix else ():
-                    task = turns.create_task(self._turn(turn, claimed_at))
+                    task = asyncio.create_task(self._turn(turn, claimed_at))
                     self._tasks.add(task)
                     task.add_done_callback(self._ended)
                 pause_s = 0.05
@@ -104,6 +108,9 @@ class Worker:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._slot_free.set()
+        # A turn that fails even while it tells of its failure is left to the end of its lease; no other turn suffers.
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a turn could not be ended", exc_info=error)
 
     # ---- one turn
 
@@ -181,8 +188,11 @@ class Worker:
         return f"to be tried again in {delay_s:.0f} s"
 
     async def _give_up(self, lease: Lease, reply: Reply, notice: str, reason: str) -> str:
-        await _tell(reply, f"{notice} I have given up on this question; please ask again later.")
-        return await close(self.kit, lease, "given_up", why=reason)
+        try:
+            await _tell(reply, f"{notice} I have given up on this question; please ask again later.")
+        finally:
+            await close(self.kit, lease, "given_up", why=reason)
+        return "given up"
 
     # ---- beside the turns
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from adapters.parts import PartsReply
 from bot.errors import ModelInterrupted, ModelRefused, ModelUnavailable
-from bot.events import ActionTaken, MessageDeleted, MessageEdited, MessageReceived
-from bot.ports import Message, ModelRequest, StreamEvent
+from bot.events import ActionTaken, Address, MessageDeleted, MessageEdited, MessageReceived
+from bot.ports import Draft, Message, ModelRequest, StreamEvent
 from bot.settings import Rate
 from bot.stored import Entry
-from tests.fakes import FakeModel
+from tests.fakes import FakeModel, MemoryAdapter
 from tests.pipeline.stage import stage, until
 
 
@@ -367,3 +368,24 @@ async def test_usage_is_settled_against_the_workspaces_day(store_url: str) -> No
         while booked[-1:] != [str(counted)]:
             booked.append(await it.store.command("GET", key))
             assert len(booked) < 100_000, booked[-1]
+
+
+async def test_a_turn_that_cannot_even_tell_of_its_failure_harms_no_other(
+    store_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug in an adapter ends one turn, which is given up in the end; the worker and all other turns go on."""
+
+    class Broken(MemoryAdapter):
+        """Fails in channel c2 whatever is asked of it."""
+
+        def reply(self, address: Address, draft: Draft) -> PartsReply:
+            if address.channel == "c2":
+                raise ZeroDivisionError
+            return super().reply(address, draft)
+
+    async with stage(store_url, FakeModel("yes"), Broken(), lease_s=0.3) as it:
+        await it.platform.say("lost", channel="c2")
+        await until(lambda: "a turn could not be ended" in caplog.text, "the failure is logged")
+        await it.platform.say("hello?")
+        await it.answered(1)
+        assert it.texts() == ("yes",)
