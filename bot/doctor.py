@@ -36,10 +36,6 @@ class Finding:
         return f"{self.level:9}{self.name}: {self.sentence}" + (f"\n{'':9}{self.remedy}" if self.remedy else "")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`parley doctor` has none."""
-
-
 async def run(args: argparse.Namespace, providers: Providers) -> int:
     """Print all findings; 1 where something keeps Parley from working. `providers`: where the settings' models are."""
     try:

@@ -6,26 +6,19 @@ Three locks in its folder carry the whole bookkeeping, because the kernel gives 
 """
 
 import asyncio
+import hashlib
 import os
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TypeVar
+from subprocess import DEVNULL, Popen
 
 from bot.errors import StoreUnavailable
 from bot.remedies import explain
 
-_T = TypeVar("_T")
-_OPTIONS = (
-    *("--port", "0", "--unixsocketperm", "700", "--save", "", "--maxmemory-policy", "noeviction"),
-    *("--appendonly", "yes", "--appendfsync", "always", "--dir", ".", "--pidfile", "pid"),
-)
+_OPTIONS = Path(__file__).parent / "data" / "store.conf"
 
 
 class Embedded:
@@ -40,22 +33,24 @@ class Embedded:
         self._min_free_bytes = min_free_bytes
         self._use: TextIOWrapper | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._socket = Path()
+        # A socket's path must stay below 104 bytes (macOS) or 108 (Linux), and the user's own folder may be long.
+        name = f"parley-{os.getuid()}-{hashlib.sha256(bytes(self._folder)).hexdigest()[:16]}"
+        self._socket = Path("/tmp" if os.access("/tmp", os.W_OK) else self._folder, name, "store")
 
     async def start(self) -> str:
         """The server's address, which stays the same when the server dies: it is then started again."""
         server = find_server()
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not _is_ours(self._folder):
-                raise _unavailable("another user", self._folder)
+            _make_private(self._folder)
             if shutil.disk_usage(self._folder).free < self._min_free_bytes:
                 raise _unavailable("no space left", self._folder)
             with await self._lock("start.lock"):
-                await self._run(server)
-                self._use = self._use or await _try_lock(self._folder / "users.lock", shared=True)
+                _make_private(self._socket.parent)
+                async with asyncio.timeout(30):
+                    await self._run(server)
+                self._use = self._use or _try_lock(self._folder / "users.lock", shared=True)
         except OSError as error:
-            raise _unavailable(error.strerror or "", self._folder) from error
+            raise _unavailable(error.strerror or "does not answer", self._folder) from error
         self._keeper = self._keeper or asyncio.create_task(self._keep())
         return f"unix://{self._socket}"
 
@@ -69,7 +64,7 @@ class Embedded:
         with await self._lock("start.lock"):
             self._use.close()
             self._use = None
-            if others := await _try_lock(self._folder / "users.lock"):
+            if others := _try_lock(self._folder / "users.lock"):
                 others.close()
                 await _ask(self._socket, b"SHUTDOWN")
                 (await self._lock("server.lock")).close()
@@ -86,62 +81,37 @@ class Embedded:
             await asyncio.sleep(1)
 
     async def _lock(self, name: str) -> TextIOWrapper:
-        return await self._until(partial(_try_lock, self._folder / name), f"{name} is held")
+        try:
+            async with asyncio.timeout(30):
+                while not (lock := _try_lock(self._folder / name)):  # noqa: ASYNC110 - no event tells that it is free
+                    await asyncio.sleep(0.005)
+                return lock
+        except TimeoutError:
+            raise _unavailable(f"{name} is held", self._folder) from None
 
     async def _run(self, server: str) -> None:
         """Start the server unless it lives, and wait until it answers. The start lock is held."""
-        self._socket = self._choose_socket()
-        process: subprocess.Popen[bytes] | None = None
-
-        async def is_ready() -> bool | None:
-            nonlocal process
-            if process and process.poll() is not None:
-                raise _unavailable((self._folder / "log").read_text(errors="replace"), self._folder)
-            if not process and (lock := await _try_lock(self._folder / "server.lock")):
-                process = self._spawn(server, lock)
+        is_started, said = False, ""
+        while not said.startswith("+"):
+            if lock := _try_lock(self._folder / "server.lock"):
+                with lock:
+                    if is_started:  # and has ended again
+                        raise _unavailable((self._folder / "log").read_text(errors="replace"), self._folder)
+                    self._spawn(server, lock.fileno())
+                    is_started = True
             said = await _ask(self._socket, b"PING")
             if said.startswith("-") and not said.startswith("-LOADING"):
                 raise _unavailable(said, self._folder)
-            return said.startswith("+") or None
+            await asyncio.sleep(0.005)  # nor does one tell that a server has started
 
-        try:
-            await self._until(is_ready, "does not answer")
-        finally:
-            if process:  # it outlives us on purpose, of which Popen would warn; half started, it waits for the next one
-                process.returncode = process.poll() or 0
-
-    def _choose_socket(self) -> Path:
-        """The recorded socket while its folder is ours, else one in a new private folder with a short path."""
-        record = self._folder / "socket"
-        if record.exists() and _is_ours(Path(record.read_text()).parent):
-            return Path(record.read_text())
-        # A socket's path must stay below 104 bytes (macOS) or 108 (Linux), and the user's own folder may be long.
-        folder = tempfile.mkdtemp(prefix="parley-", dir="/tmp" if os.access("/tmp", os.W_OK) else None)
-        socket = Path(folder, "store")
-        record.write_text(str(socket))
-        return socket
-
-    def _spawn(self, server: str, lock: TextIOWrapper) -> "subprocess.Popen[bytes]":
-        with lock, (self._folder / "log").open("wb") as log:
-            return subprocess.Popen(
-                [server, *_OPTIONS, "--unixsocket", str(self._socket)],
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(lock.fileno(),),
-                start_new_session=True,  # Ctrl-C must not end it before the turns are drained
+    def _spawn(self, server: str, lock: int) -> None:
+        args = [server, str(_OPTIONS), "--unixsocket", str(self._socket)]
+        # A session of its own: Ctrl-C must not end it before the turns are drained.
+        with (self._folder / "log").open("wb") as log:
+            process = Popen(
+                args, cwd=self._folder, stdin=DEVNULL, stdout=log, stderr=log, pass_fds=(lock,), start_new_session=True
             )
-
-    async def _until(self, attempt: Callable[[], Awaitable[_T | None]], complaint: str) -> _T:
-        """What `attempt` gives once it gives something: locks and a server's start have no event to be awaited."""
-        try:
-            async with asyncio.timeout(30):
-                while (result := await attempt()) is None:  # noqa: ASYNC110 - no event exists
-                    await asyncio.sleep(0.005)
-                return result
-        except TimeoutError:
-            raise _unavailable(complaint, self._folder) from None
+        process.returncode = 0  # it outlives us on purpose, of which Popen would warn
 
 
 def find_server() -> str:
@@ -160,11 +130,13 @@ def _unavailable(said: str, folder: Path = Path()) -> StoreUnavailable:
     return StoreUnavailable(" ".join(explain("embedded", said, folder)))
 
 
-def _is_ours(folder: Path) -> bool:
-    return folder.is_dir() and folder.lstat().st_uid == os.geteuid()
+def _make_private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.lstat().st_uid != os.geteuid():
+        raise _unavailable("another user", folder)
 
 
-async def _try_lock(path: Path, *, shared: bool = False) -> TextIOWrapper | None:
+def _try_lock(path: Path, *, shared: bool = False) -> TextIOWrapper | None:
     """The open file that holds the lock, or None while another process holds it."""
     import fcntl  # here: Windows has none, and `find_server` has said so before
 

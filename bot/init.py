@@ -53,7 +53,7 @@ async def run(args: argparse.Namespace, providers: doctor.Providers) -> int:
 
 async def _answers(args: argparse.Namespace, session: Session | None, had: dict[str, str]) -> dict[str, str]:
     """What to write, by variable; an empty value takes back what is there."""
-    given = {variable: str(said) for variable in QUESTIONS if (said := getattr(args, variable)) is not None}
+    given: dict[str, str] = {variable: said for variable in QUESTIONS if (said := getattr(args, variable)) is not None}
     if args.key_stdin:
         given["OPENAI_API_KEY"] = sys.stdin.readline().strip()
     name = args.preset or (await session.prompt_async(f"Model at ({', '.join(PRESETS)}): ") if session else "")
@@ -75,14 +75,13 @@ async def _answers(args: argparse.Namespace, session: Session | None, had: dict[
 
 def merged(old: str, values: Mapping[str, str]) -> str:
     """The text of `.env` with these values; every other line stays as it is."""
-    lines = old.splitlines()
+    text = "".join(f"{line}\n" for line in old.splitlines())
     for name, value in values.items():
-        found = [at for at, had in enumerate(lines) if re.match(rf"\s*(export\s+)?{name}\s*=", had)]
-        if found:
-            lines[found[-1]] = f"{name}={value}"
-        elif value:
-            lines.append(f"{name}={value}")
-    return "\n".join(lines) + "\n"
+        line = rf"(?m)^[ \t]*(export\s+)?{name}[ \t]*=.*$"
+        text, found = re.subn(line, f"{name}={value}".replace("\\", r"\\"), text)
+        if value and not found:
+            text += f"{name}={value}\n"
+    return text
 
 
 def difference(old: str, new: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv.parser import parse_stream
+from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings import PydanticBaseSettingsSource as Source
@@ -22,7 +23,7 @@ from pydantic_settings import PydanticBaseSettingsSource as Source
 from bot.errors import SettingsInvalid
 
 _PROVIDER = re.compile(r"PARLEY_PROVIDER_[A-Z0-9]+_(URL|KEY|WIRE)")
-_PROVIDER_EXAMPLES = {"url": "https://api.groq.com/openai/v1", "key": "gsk_...", "wire": "chat"}
+_EXAMPLES = {"URL": "URL=https://api.groq.com/openai/v1", "KEY": "KEY=gsk_...", "WIRE": "WIRE=chat"}
 _SLACK = {"slack_bot_token", "slack_app_token", "slack_signing_secret"}
 _UNSHOWN = re.compile(r"\w*(TOKEN|KEY|SECRET|URL|BASE)")
 # The image sets the first; Kubernetes puts the others into every container beside a Service that is called "parley".
@@ -75,12 +76,6 @@ Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(
 Wire = Literal["auto", "responses", "chat"]
 
 
-def _data_dir() -> Path:
-    from platformdirs import user_data_path  # here: most starts of the command line never ask for it
-
-    return user_data_path("parley", appauthor=False)
-
-
 class Provider(BaseModel, frozen=True, validate_by_name=True):
     """A named model server: what `PARLEY_PROVIDER_<NAME>_URL`, `_KEY` and `_WIRE` say."""
 
@@ -93,13 +88,7 @@ class Settings(BaseSettings):
     """All settings. `Settings()` is the defaults alone; `Settings.load()` reads what is configured."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PARLEY_",
-        env_nested_delimiter="_",
-        env_nested_max_split=2,
-        enable_decoding=False,
-        validate_by_name=True,
-        loc_by_alias=False,
-        frozen=True,
+        env_prefix="PARLEY_", enable_decoding=False, frozen=True, validate_by_name=True, loc_by_alias=False
     )
 
     discord_token: Key | None = Field(None, validation_alias="DISCORD_TOKEN", examples=["MTk4NjIyNDgz..."])
@@ -125,10 +114,8 @@ class Settings(BaseSettings):
     """Models to try, in this order, when the first one fails; each `provider/model`."""
     wire: Wire = "auto"
     """How to speak to the model: `responses` or `chat` completions; `auto` takes `responses` for OpenAI itself."""
-    providers: Mapping[ProviderName, Provider] = Field(
-        {}, validation_alias="PARLEY_PROVIDER", examples=[_PROVIDER_EXAMPLES["url"]]
-    )
-    """Named model servers: `PARLEY_PROVIDER_<NAME>_URL`, and where they need it `_KEY` and `_WIRE`."""
+    providers: Mapping[ProviderName, Provider] = Field({}, validation_alias="PARLEY_PROVIDER")
+    """Named model servers: `PARLEY_PROVIDER_<NAME>_URL`, and where they need it `_KEY` and `_WIRE` (no `_` in NAME)."""
     system_prompt: str = (
         "You are Parley, an assistant in a team's chat. Answer in the language of the question, plainly and briefly. "
         "Say so when you do not know something."
@@ -177,11 +164,9 @@ class Settings(BaseSettings):
     denied_workspaces: Ids = Field((), examples=["slack:T9"])
     """Never in these workspaces."""
 
-    redis_url: StoreUrl | None = Field(
-        None, validation_alias="REDIS_URL", examples=["redis://:PASSWORD@localhost:6379/0"], repr=False
-    )
+    redis_url: StoreUrl | None = Field(None, validation_alias="REDIS_URL", examples=["redis://:PW@host/0"], repr=False)
     """Redis 7.0 or newer, or any Valkey; unset: Parley starts its own in the data folder."""
-    data_dir: Path = Field(default_factory=_data_dir, examples=["/var/lib/parley"])
+    data_dir: Path = Field(default_factory=lambda: user_data_path("parley", appauthor=False), examples=["/srv/parley"])
     """Folder of the embedded store, used while `REDIS_URL` is unset; unset: the user's data folder."""
     shards: int = Field(16, ge=1, le=16_384)
     """Parts that the store is divided into. Fixed by the first start."""
@@ -223,13 +208,13 @@ class Settings(BaseSettings):
     @classmethod
     def load(
         cls,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str] = os.environ,
         env_file: Path | None = Path(".env"),
         secrets_dir: Path = Path("/run/secrets"),
     ) -> "Settings":
         """Read all sources, the environment first; raises SettingsInvalid with every problem at once."""
         problems: list[str] = []
-        variables = (os.environ if env is None else env), _dotenv(env_file, problems), _secrets(secrets_dir)
+        variables = env, _dotenv(env_file, problems), _secrets(secrets_dir)
         sources = tuple(_Variables(source, problems) for source in variables)
         slack = _SLACK & {name for source in sources for name in source.env_vars}
         if slack and (len(slack) == 1 or "slack_bot_token" not in slack):
@@ -248,7 +233,7 @@ class _Variables(EnvSettingsSource):
     """What one place sets: an empty value is unset, `NAME_FILE` is read, and what is not ours is left out."""
 
     def __init__(self, variables: Mapping[str, str | None], problems: list[str]) -> None:
-        super().__init__(Settings)
+        super().__init__(Settings, env_nested_delimiter="_", env_nested_max_split=2)
         found = {name.upper(): value.strip() for name, value in variables.items() if value and value.strip()}
         for name in [name for name in found if name.endswith("_FILE") and _is_known(name[:-5])]:
             path = found.pop(name)
@@ -309,12 +294,12 @@ def _explain(error: ValidationError) -> list[str]:
     variables, lines = env_names(), {}
     for problem in error.errors():
         field, *inside = map(str, problem["loc"])
-        if field == "providers":
-            part = "url" if inside[1] == "[key]" else inside[1]  # pydantic says so where the provider's name is wrong
-            variable, sample = f"PARLEY_PROVIDER_{inside[0]}_{part}".upper(), _PROVIDER_EXAMPLES[part]
+        if field == "providers":  # "[key]": its name is wrong
+            part = inside[1].upper().replace("[KEY]", "URL")
+            variable, sample = f"PARLEY_PROVIDER_{inside[0]}_{part}".upper(), f"PARLEY_PROVIDER_GROQ_{_EXAMPLES[part]}"
         else:
-            variable, sample = variables[field], example(field)
+            variable, sample = variables[field], f"{variables[field]}={example(field)}"
         said = "missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
         shown = "" if _UNSHOWN.fullmatch(variable) else f" (it is {str(problem['input'])[:80]!r})"
-        lines[variable] = f"{variable}: {said[0].lower()}{said[1:]}{shown}. Example: {variable}={sample}"
+        lines[variable] = f"{variable}: {said[0].lower()}{said[1:]}{shown}. Example: {sample}"
     return list(lines.values())

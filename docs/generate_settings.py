@@ -24,10 +24,11 @@ INTRODUCTION = """# Settings
 
 Written by `python docs/generate_settings.py` from `bot/settings.py`; change it there.
 
-Parley reads, the first that has a value counting: the environment, the file `.env` in the working directory, and
-`/run/secrets` (a file named like the variable, in upper or lower case). In place of `NAME` you may set `NAME_FILE` to
-the path of a file that holds the value. An empty value is the same as none. A `PARLEY_` variable that is not listed
-here is an error, and so is a value that cannot be used: all errors are told at once, when Parley starts.
+Parley reads, the first that has a value counting: the environment, the file `.env` in the working directory (where
+`${NAME}` stands for another variable), and `/run/secrets` (a file named like the variable, in upper or lower case). In
+place of `NAME` you may set `NAME_FILE` to the path of a file that holds the value. An empty value is the same as none.
+A `PARLEY_` variable that is not listed here is an error, and so is a value that cannot be used: all errors are told at
+once, when Parley starts.
 
 On and off are written `true` and `false` (or `1` and `0`, `on` and `off`). Lists are separated by commas. Ids carry
 their platform: `discord:300`, `slack:U1`. Proxies and certificates (`HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`) are
@@ -69,6 +70,11 @@ def default(name: str) -> str:
     return example(name)
 
 
+def sample_of(name: str) -> str:
+    """An example of the field; that of `providers` is the address of one."""
+    return "https://api.groq.com/openai/v1" if name == "providers" else example(name)
+
+
 def markdown() -> str:
     """docs/settings.md: one table for each group."""
     doc, lines = texts(), [INTRODUCTION.rstrip()]
@@ -77,7 +83,7 @@ def markdown() -> str:
             lines += ["", f"## {GROUPS[name]}", "", "| variable | default | meaning | example |", "|---|---|---|---|"]
         variable = env_names().get(name, "PARLEY_PROVIDER_<NAME>_URL")
         held = f"`{default(name)}`" if default(name) else ""
-        sample = "" if default(name) == example(name) else f"`{example(name)}`"
+        sample = "" if default(name) == sample_of(name) else f"`{sample_of(name)}`"
         lines.append(f"| `{variable}` | {held} | {doc[name]} | {sample} |")
     return "\n".join(lines) + "\n"
 
@@ -89,7 +95,7 @@ def dotenv() -> str:
         if name in GROUPS:
             lines += ["", f"# ---- {GROUPS[name]}"]
         variable = env_names().get(name, "PARLEY_PROVIDER_GROQ_URL")
-        value = default(name) or example(name)
+        value = default(name) or sample_of(name)
         lines += [f"# {doc[name]}", f"#{variable}={value!r}" if " " in value else f"#{variable}={value}"]
     return "\n".join(lines) + "\n"
 

@@ -194,6 +194,31 @@ async def test_dead_letters_are_listed_and_put_back(model: ModelServer, tmp_path
     assert "hello?" in str(model.requests[-1].body)
 
 
+async def test_one_conversation_at_a_time_in_a_terminal(model: ModelServer, tmp_path: Path) -> None:
+    """A second `parley chat` would take the first one's answers: it says so; `parley ask` works beside it."""
+    env = at(model, tmp_path)
+    model.script(Answer(chunks=("Hello ", "there."), stall_at=1))
+    async with started("chat", cwd=tmp_path, env=env) as process, asyncio.timeout(60):
+        assert process.stdin is not None
+        process.stdin.write(b"are you there?\n")
+        await process.stdin.drain()
+        await model.stalled()
+        second = await parley("chat", cwd=tmp_path, env=env, typed=b"me too\n")
+        assert (second.status, second.out) == (1, "")
+        assert "Another `parley chat` runs here." in second.err
+        assert (await parley("ask", "me?", cwd=tmp_path, env=env)).out == "Hello there.\n"
+        model.release()
+        out, _ = await process.communicate(b"")
+    assert out == b"Hello there.\n"
+
+
+async def test_the_person_at_the_terminal_has_no_rate(model: ModelServer, tmp_path: Path) -> None:
+    """The limits are for communities: a pipe of many lines is answered to its end."""
+    env = at(model, tmp_path, PARLEY_PERSON_RATE="2/1h", PARLEY_ALLOWED_PEOPLE="discord:1")
+    ended = await parley("chat", cwd=tmp_path, env=env, typed=b"one\ntwo\nthree\nfour\n")
+    assert ended.out.count("Hello there.") == 4
+
+
 async def test_help_names_every_command(tmp_path: Path) -> None:
     """`parley --help` needs no settings, no store and no model."""
     ended = await parley("--help", cwd=tmp_path, env=environment(tmp_path, PARLEY_TURNS="many"))

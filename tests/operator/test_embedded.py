@@ -241,7 +241,7 @@ async def test_damaged_data_are_told_and_left_alone(tmp_path: Path, damage: str)
     told = await refusal(Embedded(tmp_path))
     assert told.startswith(f"The data in {tmp_path / 'store'} is damaged. Restore a backup, or ")
     assert file.read_bytes() == damaged
-    shutil.rmtree(Path((tmp_path / "store" / "socket").read_text()).parent)
+    shutil.rmtree(Embedded(tmp_path)._socket.parent)
 
 
 async def test_without_the_wheel_a_server_on_the_path_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

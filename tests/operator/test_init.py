@@ -199,9 +199,9 @@ def test_every_question_is_about_a_setting() -> None:
     assert all(set(wanted) <= set(QUESTIONS) for _, _, wanted in PRESETS.values())
 
 
-def test_merging_writes_each_value_once() -> None:
-    """Of a name that stands there twice the last counts, so the last is replaced; an empty value adds no line."""
-    assert merged("A=1\nA=2", {"A": "3", "B": "", "C": "4"}) == "A=1\nA=3\nC=4\n"
+def test_merging_leaves_one_value() -> None:
+    """A name that stands there twice has one value afterwards; an empty value adds no line."""
+    assert merged("A=1\nA=2", {"A": "3", "B": "", "C": "4"}) == "A=3\nA=3\nC=4\n"
 
 
 def test_a_difference_never_shows_a_whole_secret() -> None:

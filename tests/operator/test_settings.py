@@ -91,6 +91,42 @@ def test_name_file_reads_the_value_from_a_file(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["OPENAI", "DEFAULT"])
+def test_a_named_provider_does_not_take_the_main_ones_name(tmp_path: Path, name: str) -> None:
+    """`openai` and `default` are the names of the server at OPENAI_BASE_URL."""
+    assert problems(tmp_path, **{f"PARLEY_PROVIDER_{name}_URL": "http://localhost/v1"}) == [
+        f"PARLEY_PROVIDER_{name}_URL: should be another name than openai or default. "
+        f"Example: PARLEY_PROVIDER_GROQ_URL=https://api.groq.com/openai/v1"
+    ]
+
+
+def test_a_named_provider_may_come_from_several_sources(tmp_path: Path) -> None:
+    """Its address from `.env`, its key from a secret."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "parley_provider_groq_key").write_text("gsk_1\n")
+    groq = load(tmp_path, "PARLEY_PROVIDER_GROQ_URL=http://localhost/v1\n").providers["groq"]
+    assert groq.key is not None
+    assert (groq.base_url, groq.key.get_secret_value()) == ("http://localhost/v1", "gsk_1")
+
+
+def test_settings_without_load_read_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Settings()` is the defaults alone and `Settings(model=...)` that and them, whatever surrounds the process."""
+    (tmp_path / ".env").write_text("PARLEY_MODEL=from-dotenv\n")
+    monkeypatch.chdir(tmp_path)
+    for name in ("PARLEY_TURNS", "turns", "TURNS"):
+        monkeypatch.setenv(name, "7")
+    assert (Settings().turns, Settings().model) == (100, "")
+    assert (Settings(model="one").model, Settings(model="one").turns) == ("one", 100)
+    assert Settings.load(secrets_dir=tmp_path / "none").turns == 7
+    monkeypatch.delenv("PARLEY_TURNS")
+    assert Settings.load(secrets_dir=tmp_path / "none").turns == 100
+
+
+def test_dotenv_may_refer_to_other_variables(tmp_path: Path) -> None:
+    """As python-dotenv and Compose do it."""
+    assert load(tmp_path, "HOST=db\nREDIS_URL=redis://${HOST}/0\n").redis_url == "redis://db/0"
+
+
 def test_name_and_name_file_together_are_a_problem(tmp_path: Path) -> None:
     """Where both are set, neither is silently preferred."""
     assert problems(tmp_path, OPENAI_API_KEY="sk-1", OPENAI_API_KEY_FILE="/nowhere") == [
