@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 import time
 import tomllib
@@ -54,7 +55,7 @@ def _question(text: str) -> str:
 
 
 async def _run(parsed: argparse.Namespace) -> int:
-    from bot import app, logs
+    from bot import app
     from bot.settings import Settings
 
     if parsed.command in ("init", "doctor"):
@@ -66,18 +67,23 @@ async def _run(parsed: argparse.Namespace) -> int:
     # In a terminal that people talk in, only what they must know stands between the answers.
     is_quiet = parsed.command != "run" or not settings.platforms
     is_chosen = "log_level" in settings.model_fields_set
-    logs.set_up("WARNING" if is_quiet and not is_chosen else settings.log_level, settings.log_format)
-    match parsed.command:
-        case "run":
-            return await app.run(settings, _tell)
-        case "chat":
-            return await app.chat(settings, _tell)
-        case "ask":
-            return await app.ask(settings, _tell, parsed.question)
-        case "health":
-            return 0 if await app.is_alive(settings) else 1
+    _log_from("WARNING" if is_quiet and not is_chosen else settings.log_level)
+    if parsed.command in ("run", "chat"):
+        return await (app.run if parsed.command == "run" else app.chat)(settings, _tell)
+    if parsed.command == "ask":
+        return await app.ask(settings, _tell, parsed.question)
+    if parsed.command == "health":
+        return 0 if await app.is_alive(settings) else 1
     async with app.opened(settings) as (inbox, _):
         return await _dead(inbox, parsed.requeue)
+
+
+def _log_from(level: str) -> None:
+    """Log to standard error, in UTC. Libraries speak only from WARNING; message text and secrets never get there."""
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    for name in ("bot", "adapters", "handlers"):
+        logging.getLogger(name).setLevel(level)
 
 
 async def _dead(inbox: "Inbox", requeue: str | None) -> int:

@@ -185,8 +185,6 @@ class Settings(BaseSettings):
     """Seconds that running answers get to end when Parley is stopped."""
     log_level: Level = "INFO"
     """How much is logged."""
-    log_format: Literal["console", "json"] = "console"
-    """How it is logged: for people or for machines."""
 
     @property
     def platforms(self) -> tuple[str, ...]:
