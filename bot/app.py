@@ -8,8 +8,8 @@ import os
 import platform
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ from pydantic import SecretStr
 
 from bot.conversation import Kit
 from bot.errors import BotError, SettingsInvalid, StoreUnavailable
-from bot.history import History
 from bot.inbox import Inbox
 from bot.limits import Limits
 from bot.model.chain import Chain
@@ -56,22 +55,29 @@ class App:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until SIGTERM, SIGINT or the end of every adapter (the console's input); then drain."""
-        with _on_signals(self.worker) as stopping:
-            async with asyncio.TaskGroup() as group:
-                working = group.create_task(self.worker.run())
-                lives = [group.create_task(self._live(adapter, ready)) for adapter in self.adapters.values()]
-                asked = asyncio.ensure_future(stopping.wait())
-                until: tuple[asyncio.Future[Any], ...] = (asked, asyncio.gather(*lives, return_exceptions=True))
-                await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
-                asked.cancel()
-                # Intake ends first, then the turns drain; the connections for replies stay open until the very end.
-                for life in lives:
-                    life.cancel()
-                await asyncio.wait(lives)
-                self.worker.stop()
-                await working
+        asked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop, asked)
+        async with asyncio.TaskGroup() as group:
+            working = group.create_task(self.worker.run())
+            lives = [group.create_task(self._live(adapter, ready)) for adapter in self.adapters.values()]
+            until: tuple[asyncio.Future[Any], ...] = (asked, asyncio.gather(*lives))
+            await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
+            # Intake ends first, then the turns drain; the connections for replies stay open until the very end.
+            for life in lives:
+                life.cancel()
+            await asyncio.wait(lives)
+            self.worker.stop()
+            await working
         for adapter in self.adapters.values():
             await adapter.close()
+
+    def _asked_to_stop(self, asked: asyncio.Future[None]) -> None:
+        """The first signal asks to stop, a second one hands the running turns back at once."""
+        if asked.done():
+            self.worker.hand_back()
+        else:
+            asked.set_result(None)
 
     async def _live(self, adapter: Adapter, ready: Callable[[], None]) -> None:
         """An adapter's life: a failure stops this platform alone and is tried again, unless settings must change."""
@@ -211,20 +217,20 @@ def console_platform() -> str:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[tuple[Inbox, History]]:
+async def opened(settings: Settings) -> AsyncIterator[Inbox]:
     """The store alone, for the commands that look at it. Raises StoreUnavailable."""
     async with _store_url(settings) as url:
         store = Store(url, shards=settings.shards)
         try:
             await store.open()
-            yield Inbox(store, settings), History(store)
+            yield Inbox(store, settings)
         finally:
             await store.close()
 
 
 async def is_alive(settings: Settings) -> bool:
     """Whether a Parley of this host has shown a sign of life to the store within its last seconds."""
-    async with opened(settings) as (inbox, _):
+    async with opened(settings) as inbox:
         return bool(await inbox.store.command("EXISTS", ALIVE + platform.node()))
 
 
@@ -244,34 +250,10 @@ def _platforms(settings: Settings) -> list[Adapter]:
     return found
 
 
-@asynccontextmanager
-async def _store_url(settings: Settings) -> AsyncIterator[str]:
-    if settings.redis_url:
-        yield settings.redis_url
-        return
+def _store_url(settings: Settings) -> AbstractAsyncContextManager[str]:
     from bot.embedded import Embedded
 
-    async with Embedded(settings.data_dir) as url:
-        yield url
-
-
-@contextlib.contextmanager
-def _on_signals(worker: Worker) -> Iterator[asyncio.Event]:
-    """SIGTERM and SIGINT ask to stop; a second one hands the running turns back at once."""
-    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
-
-    def stop() -> None:
-        if stopping.is_set():
-            worker.hand_back()
-        stopping.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    try:
-        yield stopping
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+    return nullcontext(settings.redis_url) if settings.redis_url else Embedded(settings.data_dir)
 
 
 def _choice(settings: Settings, providers: list[Provider], introduction: str) -> Choice:

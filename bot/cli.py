@@ -74,7 +74,7 @@ async def _run(parsed: argparse.Namespace) -> int:
         return await app.ask(settings, _tell, parsed.question)
     if parsed.command == "health":
         return 0 if await app.is_alive(settings) else 1
-    async with app.opened(settings) as (inbox, _):
+    async with app.opened(settings) as inbox:
         return await _dead(inbox, parsed.requeue)
 
 

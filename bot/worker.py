@@ -19,6 +19,8 @@ from bot.stored import CorruptEvent, load
 
 log = logging.getLogger(__name__)
 Handle = Callable[[Kit, Lease, Reply], Awaitable[Outcome]]
+DEATH_LIMIT = 25
+"""So many workers may die over a turn, or be killed while they hold it, before it is given up."""
 ALIVE = "parley:alive:"
 """With the host's name behind it: a key that lives for 20 s, written every 5 s."""
 FULL_SWEEP_EVERY = 30
@@ -28,20 +30,11 @@ FULL_SWEEP_EVERY = 30
 class Worker:
     """Answers the turns of the platforms that `adapters` serve. `run` ends after `stop`, once turns have drained."""
 
-    def __init__(
-        self,
-        kit: Kit,
-        adapters: Mapping[str, Adapter],
-        handle: Handle,
-        *,
-        failure_limit: int = 5,
-        death_limit: int = 25,
-    ) -> None:
+    def __init__(self, kit: Kit, adapters: Mapping[str, Adapter], handle: Handle, *, failure_limit: int = 5) -> None:
         self.kit = kit
         self.adapters = adapters
         self.handle = handle
         self.failure_limit = failure_limit
-        self.death_limit = death_limit
         self.leases: dict[str, Lease] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -127,7 +120,7 @@ class Worker:
             # A store that is away now is not waited for: the lease's end does the same a little later.
             with contextlib.suppress(LeaseLost, TimeoutError):
                 async with asyncio.timeout(1.0):
-                    await self.kit.inbox.release(lease.open, is_failure=False, delay_s=0)
+                    await self.kit.inbox.release(lease.open, is_failure=False, delay_s=lease.quiet_s)
             raise
         finally:
             if self.leases.get(turn.id) is lease:  # this very process may have taken it over from itself
@@ -157,7 +150,7 @@ class Worker:
             if not lease.open.questions:
                 await reply.discard()
                 return await close(self.kit, lease, "deleted")
-            if lease.open.deaths > self.death_limit:
+            if lease.open.deaths > DEATH_LIMIT:
                 return await self._give_up(lease, reply, BotError.notice, "its worker died too often")
             return await self.handle(self.kit, lease, reply)
         except (LeaseLost, TurnChanged):
