@@ -61,7 +61,7 @@ class App:
         async with asyncio.TaskGroup() as group:
             working = group.create_task(self.worker.run())
             lives = [group.create_task(self._live(adapter, ready)) for adapter in self.adapters.values()]
-            until: tuple[asyncio.Future[Any], ...] = (asked, asyncio.gather(*lives))
+            until: tuple[asyncio.Future[Any], ...] = (asked, asyncio.gather(*lives, return_exceptions=True))
             await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
             # Intake ends first, then the turns drain; the connections for replies stay open until the very end.
             for life in lives:

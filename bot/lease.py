@@ -50,8 +50,8 @@ class Lease:
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         """Around one platform call; see the port."""
-        if (wait_s := self._write_from - self._clock()) > 0:
-            await asyncio.sleep(wait_s)
+        if self.quiet_s:
+            await asyncio.sleep(self.quiet_s)
         while not self._is_lost and self._clock() > self._until - MARGIN_S:
             await self.renew()
         if self._is_lost:
@@ -75,8 +75,10 @@ class Lease:
             reach(CrashPoint.BEFORE_CREATE)
             return
         reach(CrashPoint.CREATED)
+        # Where all questions were deleted meanwhile, the address stands in the record already.
+        address = {"address": dump(question.address) for question in self.open.questions[-1:]}
         try:
-            await self.record({f"p{part}": dump(ref), "address": dump(self.open.questions[-1].address)})
+            await self.record({f"p{part}": dump(ref), **address})
         except LeaseLost:
             await self._repair(ref)
         self.refs[part] = ref
@@ -88,6 +90,11 @@ class Lease:
         self.refs.pop(part, None)
 
     # ---- for the worker and the conversation
+
+    @property
+    def quiet_s(self) -> float:
+        """How long nobody may write to the reply yet, seconds."""
+        return max(0.0, self._write_from - self._clock())
 
     async def record(self, fields: Mapping[str, str]) -> None:
         """Write fields of the turn's record, whatever outage comes between. Raises LeaseLost."""
@@ -117,8 +124,11 @@ class Lease:
                 # Those that nobody took over are surplus beyond the last part, which the reply deletes at its end.
                 orphans = [ref for ref in dict.fromkeys(late) if ref not in self.refs.values()]
                 self.refs.update(enumerate(orphans, max(self.refs, default=-1) + 1))
+                # An intent of which nothing is known has the reply look for what nobody has recorded.
+                self.refs[max(self.refs, default=0) + 1] = None
                 self.turn = turn
-                self.open = replace(self.open, record={**self.open.record, "final": closed.get("final", "")})
+                told = {name: closed.get(name, "") for name in ("final", "outcome")}
+                self.open = replace(self.open, record={**self.open.record, **told})
 
     async def reload(self) -> None:
         """Take up the batch anew after it was edited or deleted. Raises LeaseLost."""
@@ -150,7 +160,8 @@ class Lease:
             raise Stopped(self.turn)
 
     async def _repair(self, orphan: MessageRef | None) -> None:
-        await self._inbox.lapsed(self.open, orphan)
+        if self.open.questions:  # else who holds the turn now deletes all there is
+            await self._inbox.lapsed(self.open, orphan)
         raise LeaseLost(self.turn)
 
 

@@ -81,7 +81,7 @@ def build(
 
 
 def _said(entry: Entry) -> str:
-    head = " ".join(part for part in (entry.stamp, entry.name) if part)
+    head = f"{entry.stamp} {entry.name}".strip()
     return f"[{head}] {entry.text}" if head else entry.text
 
 

@@ -51,4 +51,6 @@ async def _send_again(kit: Kit, lease: Lease, reply: Reply) -> Outcome:
     """The text of a turn whose reply was written to after its lease had ended (see `Lease.writing`)."""
     if final := recorded_answer(lease):
         await reply.finish(final.shown)
+    elif lease.open.record.get("outcome") == "deleted":
+        await reply.discard()
     return await close(kit, lease, "repaired")

@@ -55,6 +55,7 @@ while #taken < limit do
         take(lane, 0)
       else
         redis.call('SREM', P .. 'lanes', lane)
+        promote(conversation, channel)
       end
     end
   end

@@ -43,14 +43,19 @@ local function ready(lane)
   wake()
 end
 
--- A turn of this conversation stops running: a lane that waited for its place comes first.
-local function leave(conversation, channel)
-  if redis.call('HINCRBY', P .. 'live', conversation, -1) <= 0 then redis.call('HDEL', P .. 'live', conversation) end
+-- A place of this conversation is free: a lane that waited for it comes first.
+local function promote(conversation, channel)
   local lane = redis.call('LPOP', P .. 'b:' .. conversation)
   if lane then
     if redis.call('LPUSH', P .. 'r:' .. channel, lane) == 1 then redis.call('RPUSH', P .. 'ring', channel) end
     wake()
   end
+end
+
+-- A turn of this conversation stops running.
+local function leave(conversation, channel)
+  if redis.call('HINCRBY', P .. 'live', conversation, -1) <= 0 then redis.call('HDEL', P .. 'live', conversation) end
+  promote(conversation, channel)
 end
 
 local function push(lane, item)
@@ -109,11 +114,14 @@ local function waiting(lane, id)
   end
 end
 
--- The pinned batch of an open turn was touched: its worker starts it again.
-local function mark_changed(lane, at)
+-- The pinned batch of an open turn was touched: its worker starts it again. Where the reply stands is read from the
+-- item that leaves it, because none may be left.
+local function mark_changed(lane, at, item)
   local open = redis.call('HMGET', P .. 'o:' .. lane, 'turn', 'n')
   if not open[1] or at >= tonumber(open[2]) then return false end
   redis.call('HSET', P .. 'o:' .. lane, 'changed', '1')
+  local address = decode(string.sub(item or '', 2)).address
+  if address then redis.call('HSETNX', P .. 'o:' .. lane, 'address', cjson.encode(address)) end
   redis.call('PUBLISH', 'parley:control', open[1])
   return tonumber(open[2])
 end

@@ -10,9 +10,10 @@ if at then
 end
 local place = lane and waiting(lane, id)
 if place then
+  local item = redis.call('LINDEX', P .. 'l:' .. lane, place)
   redis.call('LSET', P .. 'l:' .. lane, place, 'gone')
   redis.call('LREM', P .. 'l:' .. lane, 1, 'gone')
-  local n = mark_changed(lane, place)
+  local n = mark_changed(lane, place, item)
   if n then
     redis.call('HSET', P .. 'o:' .. lane, 'n', n - 1)
   elseif redis.call('LLEN', P .. 'l:' .. lane) == 0 and redis.call('EXISTS', P .. 'o:' .. lane) == 0 then

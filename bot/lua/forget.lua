@@ -30,7 +30,7 @@ for _, lane in ipairs(redis.call('SMEMBERS', P .. 'lanes')) do
     for i, raw in ipairs(redis.call('LRANGE', items, 0, -1)) do
       if theirs(decode(string.sub(raw, 2))) then
         drop(items, i - 1)
-        if mark_changed(lane, i - 1) then pinned = pinned + 1 end
+        if mark_changed(lane, i - 1, raw) then pinned = pinned + 1 end
       end
     end
     redis.call('LREM', items, 0, 'gone')
