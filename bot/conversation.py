@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.crashpoints import CrashPoint, reach
 from bot.errors import EmptyAnswer, ModelInterrupted
@@ -74,18 +74,11 @@ async def answer(
     again = (Button(action="retry", label="Try again", turn=lease.turn),) if final.is_cut else ()
     refs = await reply.finish(final.shown, again)
     reach(CrashPoint.SHOWN_WHOLE)
-    entry = Entry(
-        id=refs[0].id,
-        kind="answer",
-        text=final.text,
-        at=kit.clock(),
-        questions=tuple(question.id for question in questions),
-        turn=lease.turn,
-        parts=tuple(ref.id for ref in refs),
-        versions=(*replaces.versions, replaces.text) if replaces else (),
-        replaces=replaces.id if replaces else "",
-        is_cut=final.is_cut,
-    )
+    ids, parts = tuple(question.id for question in questions), tuple(ref.id for ref in refs)
+    told = Entry(id=parts[0], kind="answer", text=final.text, at=kit.clock(), questions=ids, turn=lease.turn)
+    entry = replace(told, parts=parts, is_cut=final.is_cut)
+    if replaces:
+        entry = replace(entry, versions=(*replaces.versions, replaces.text), replaces=replaces.id)
     return await close(kit, lease, "answered", final, entry)
 
 

@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from bot.errors import LeaseLost, TurnChanged
 from bot.events import Conversation, MessageReceived, MessageRef, Person, Question, ReplyLapsed, lane_of
@@ -50,8 +50,7 @@ class OpenTurn:
         return int(self.record["deaths"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flags:
+class Flags(NamedTuple):
     """What control asks of an open turn."""
 
     is_stopped: bool
@@ -137,7 +136,7 @@ class Inbox:
         raw = await self._held("record", turn, self._lease_ms(), *pairs)
         if not raw:
             raise LeaseLost(turn.id)
-        return Flags(is_stopped=bool(raw[0]), is_changed=bool(raw[1]))
+        return Flags(*map(bool, raw))
 
     async def commit(
         self, turn: OpenTurn, entry: Entry | None, record: Mapping[str, str], *, bill: str = "", given_up: str = ""
