@@ -76,7 +76,7 @@ class Lease:
             return
         reach(CrashPoint.CREATED)
         # Where all questions were deleted meanwhile, the address stands in the record already.
-        address = {"address": dump(question.address) for question in self.open.questions[-1:]}
+        address = {"address": dump(self.open.questions[-1].address)} if self.open.questions else {}
         try:
             await self.record({f"p{part}": dump(ref), **address})
         except LeaseLost:
