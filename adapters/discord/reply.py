@@ -4,24 +4,28 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
+import aiohttp
 import discord
 
-from adapters.edge import NETWORK_ERRORS
-from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
+from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable, SettingsInvalid
 from bot.events import Address, MessageRef
 from bot.pacing import Limits
 from bot.ports import Button
 
-_UNKNOWN_MESSAGE = 10008
-_NEVER = (400, 403, 404, 405, 413)
+_UNKNOWN_MESSAGE, _NEVER = 10008, (400, 403, 404, 405, 413)
 
 
 @contextmanager
 def errors_as_ours() -> Iterator[None]:
-    """Turn what discord.py and aiohttp raise into PlatformUnavailable (again later) or ReplyUndeliverable (never)."""
+    """Turn what discord.py and aiohttp raise into PlatformUnavailable (again later) or ReplyUndeliverable (never).
+
+    Where Discord does not let us in at all it becomes SettingsInvalid.
+    """
     try:
         yield
-    except (discord.HTTPException, *NETWORK_ERRORS) as error:
+    except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+        if isinstance(error, discord.LoginFailure | discord.PrivilegedIntentsRequired):
+            raise SettingsInvalid([f"DISCORD_TOKEN: {error}"]) from error
         if isinstance(error, discord.HTTPException) and error.status in _NEVER:
             raise (MessageGone if error.code == _UNKNOWN_MESSAGE else ReplyUndeliverable)(str(error)) from error
         raise PlatformUnavailable(str(error)) from error
@@ -37,8 +41,7 @@ class DiscordSurface:
 
     def __init__(self, limits: Limits, client: Callable[[], discord.Client], address: Address, turn: str) -> None:
         """`client` gives the one that is logged in now, or raises PlatformUnavailable."""
-        self.limits = limits
-        self._client, self._turn = client, turn
+        self.limits, self._client, self._turn = limits, client, turn
         self._home, self._asked = int(address.channel), int(address.reply_to)
 
     @property
@@ -72,10 +75,9 @@ class DiscordSurface:
         """Our replies to the question, in their order. Without the right to read history the nonce alone must do."""
         mine: list[MessageRef] = []
         with suppress(ReplyUndeliverable), errors_as_ours():
-            async for message in self._channel.history(after=discord.Object(self._asked), limit=500, oldest_first=True):
-                asked = message.reference and message.reference.message_id
-                if message.author == self._client().user and asked == self._asked:
-                    mine.append(MessageRef(channel=str(self._home), id=str(message.id)))
+            async for post in self._channel.history(after=discord.Object(self._asked), limit=500, oldest_first=True):
+                if post.author == self._client().user and post.reference and post.reference.message_id == self._asked:
+                    mine.append(MessageRef(channel=str(self._home), id=str(post.id)))
         return dict(enumerate(mine))
 
     async def _send(self, text: str, nonce: str) -> discord.Message:

@@ -15,6 +15,10 @@ def harmless(text: str) -> str:
     return re.sub(r"<(?=!channel|!here|!everyone|!subteam|@[UW])", "<\u200b", text)
 
 
-def fallback(text: str) -> str:
-    """The beginning as Slack's plain text, for notifications: chat.update refuses about 4,000 bytes of it."""
-    return text[:900].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def shown(text: str) -> dict[str, object]:
+    """The fields that show Markdown; its beginning goes along as plain text, for notifications.
+
+    chat.update refuses about 4,000 bytes of plain text.
+    """
+    plain = text[:900].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return {"text": plain, "blocks": [{"type": "markdown", "text": text}]}

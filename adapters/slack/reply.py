@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
+import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from adapters.edge import NETWORK_ERRORS
-from adapters.slack.markup import fallback
+from adapters.slack.markup import shown
 from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
 from bot.events import Address, MessageRef
 from bot.pacing import Limits
@@ -23,11 +22,11 @@ def errors_as_ours() -> Iterator[None]:
     try:
         yield
     except SlackApiError as error:
-        code = error.response.get("error") if isinstance(error.response, AsyncSlackResponse) else None
+        code = getattr(error.response, "data", {}).get("error")  # an answer that is no JSON is aiohttp's: no `data`
         if code is not None and code not in _AGAIN:
             raise (MessageGone if code == "message_not_found" else ReplyUndeliverable)(code) from error
         raise PlatformUnavailable(str(error), retry_in_s=float(error.response.headers.get("Retry-After", 2))) from error
-    except NETWORK_ERRORS as error:
+    except (aiohttp.ClientError, OSError) as error:
         raise PlatformUnavailable(str(error)) from error
 
 
@@ -38,28 +37,23 @@ class SlackSurface:
     """
 
     def __init__(self, limits: Limits, web: AsyncWebClient, address: Address, turn: str) -> None:
-        self.limits = limits
-        self._web, self._turn, self._asked = web, turn, address.reply_to
-        self._channel, self._thread = address.channel, address.thread
+        self.limits, self._web, self._to, self._turn = limits, web, address, turn
 
     async def sign(self) -> None:
-        status = {"channel_id": self._channel, "thread_ts": self._thread, "status": "is thinking…"}
+        status = {"channel_id": self._to.channel, "thread_ts": self._to.thread, "status": "is thinking…"}
         with suppress(BotError), errors_as_ours():
             await self._web.api_call("assistant.threads.setStatus", json=status)
 
     async def create(self, part: int, text: str, buttons: Sequence[Button]) -> MessageRef:
-        channel, blocks = self._channel, [{"type": "markdown", "text": text}]
         mark = {"event_type": "parley_part", "event_payload": {"turn": self._turn, "part": part}}
+        post = {"channel": self._to.channel, "thread_ts": self._to.thread, "metadata": mark}
         with errors_as_ours():
-            answer = await self._web.chat_postMessage(
-                channel=channel, thread_ts=self._thread, text=fallback(text), blocks=blocks, metadata=mark
-            )
-        return MessageRef(channel=channel, id=answer["ts"])
+            answer = await self._web.api_call("chat.postMessage", json=post | shown(text))
+        return MessageRef(channel=self._to.channel, id=answer["ts"])
 
     async def edit(self, ref: MessageRef, text: str, buttons: Sequence[Button]) -> None:
         with errors_as_ours():
-            blocks = [{"type": "markdown", "text": text}]
-            await self._web.chat_update(channel=ref.channel, ts=ref.id, text=fallback(text), blocks=blocks)
+            await self._web.api_call("chat.update", json={"channel": ref.channel, "ts": ref.id} | shown(text))
 
     async def delete(self, ref: MessageRef) -> None:
         with errors_as_ours():
@@ -67,12 +61,12 @@ class SlackSurface:
 
     async def find(self) -> Mapping[int, MessageRef]:
         found: dict[int, MessageRef] = {}
+        place = {"channel": self._to.channel, "ts": self._to.thread, "oldest": self._to.reply_to}
+        place["include_all_metadata"] = "true"
         with errors_as_ours():
-            async for page in await self._web.conversations_replies(
-                channel=self._channel, ts=self._thread, oldest=self._asked, include_all_metadata=True
-            ):
+            async for page in await self._web.api_call("conversations.replies", http_verb="GET", params=place):
                 for message in page["messages"]:
                     mark = message.get("metadata", {}).get("event_payload", {})
                     if mark.get("turn") == self._turn:
-                        found[mark["part"]] = MessageRef(channel=self._channel, id=message["ts"])
+                        found[mark["part"]] = MessageRef(channel=self._to.channel, id=message["ts"])
         return found

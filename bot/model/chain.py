@@ -11,10 +11,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from bot.errors import ModelError, ModelInterrupted, ModelRefused, ModelUnavailable
-from bot.model.chat import Chat
 from bot.model.faults import Fault, Patience
-from bot.model.providers import Provider, Target, find, only, openai_default
-from bot.model.responses import Responses
+from bot.model.providers import Provider, find, only, openai_default
+from bot.model.wire import Chat, Responses
 from bot.ports import Finished, ModelRequest, StreamEvent
 
 if TYPE_CHECKING:
@@ -35,8 +34,7 @@ class Chain:
     ) -> None:
         self.main = providers[0]
         self._providers = {provider.name: provider for provider in reversed(providers)}
-        self._model, self._fallbacks = model, tuple(fallbacks)
-        self._patience = patience
+        self._model, self._fallbacks, self._patience = model, fallbacks, patience
         self._default = ""
         self._client: Client | None = None
         self._loading = asyncio.Lock()
@@ -64,49 +62,47 @@ class Chain:
         """See `bot.ports.Model`. Each fault is logged, with what helps; never a message's text or a key."""
         client = await self.warm()
         names = dict.fromkeys((request.model or self._model, *self._fallbacks))
-        targets = [find(name, self._providers, self.main) for name in names]
         tried: dict[str, Fault] = {}
-        for target in targets:
+        for name in names:
+            provider, model = find(name, self._providers, self.main)
             for attempt in range(self._patience.retries + 1):
                 is_shown = False
                 try:
-                    target = await self._resolved(client, target)
-                    exchange = (Chat if target.provider.speaks == "chat" else Responses)(target, request)
-                    async with aclosing(client.stream(exchange)) as events:
+                    model = model or await self._default_model(client)
+                    asked = (Chat if provider.speaks == "chat" else Responses)(provider, model, request)
+                    async with aclosing(client.stream(provider, asked)) as events:
                         async for event in events:
                             is_shown = True
                             yield event
-                    yield Finished(reason=exchange.reason or "stop", model=str(target), tried=tuple(tried))
+                    yield Finished(reason=asked.reason or "stop", model=f"{provider.name}/{model}", tried=tuple(tried))
                     return
                 except Fault as fault:
-                    log.warning("model %s: %s", target, _told(fault, target.provider))
+                    failure = f"{provider.name}/{model}: {fault.reason}"
+                    log.warning("model %s/%s: %s", provider.name, model, _told(fault, provider))
                     if is_shown:
-                        raise ModelInterrupted(f"{target}: {fault.reason}") from None
-                    pause_s = self._pause_s(fault, attempt, is_last=len(tried) + 1 == len(targets))
+                        raise ModelInterrupted(failure) from None
+                    pause_s = self._pause_s(fault, attempt, is_last=len(tried) + 1 == len(names))
                     if pause_s is None:
-                        tried[f"{target}: {fault.reason}"] = fault
+                        tried[failure] = fault
                         break
                 await asyncio.sleep(pause_s)
             if any(fault.verdict == "final" for fault in tried.values()):
                 break
         raise _failed(tried)
 
-    async def _resolved(self, client: "Client", target: Target) -> Target:
-        """The target with the main provider's default in place of an empty model. Raises Fault."""
-        if target.model:
-            return target
+    async def _default_model(self, client: "Client") -> str:
+        """The main provider's model where none is set. Raises Fault."""
         if not self._default:
             self._default = openai_default() if self.main.is_openai else only(await client.models(self.main))
-        return Target(self.main, self._default)
+        return self._default
 
     def _pause_s(self, fault: Fault, attempt: int, *, is_last: bool) -> float | None:
         """Seconds until the same model is asked again; None: never. While another model is left nobody waits long."""
-        patience, asked_s = self._patience, fault.retry_after_s
-        if fault.verdict != "again" or attempt >= patience.retries:
+        patience, asked_s = self._patience, fault.retry_after_s or 0.0
+        bound_s = patience.wait_s if is_last else min(1.0, patience.wait_s)
+        if fault.verdict != "again" or attempt >= patience.retries or asked_s > bound_s:
             return None
-        if asked_s is None:
-            return patience.backoff_s * (1 << attempt) * random.uniform(0.75, 1.25)
-        return asked_s if asked_s <= (patience.wait_s if is_last else min(1.0, patience.wait_s)) else None
+        return asked_s or patience.backoff_s * (1 << attempt) * random.uniform(0.75, 1.25)
 
 
 def _load(providers: Sequence[Provider], patience: Patience) -> "Client":

@@ -7,7 +7,6 @@ objects for them, and its walk through the messages of a request, cost several t
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
@@ -15,21 +14,15 @@ import aiohttp
 import httpx2
 import openai
 
-from bot.model.faults import Fault, Patience, malformed, refusal
+from bot.model.faults import Fault, Patience, refusal
 from bot.model.providers import Provider
 from bot.model.wire import Exchange
 from bot.ports import StreamEvent, TextDelta
 
 log = logging.getLogger(__name__)
 
-CONNECT_S = 5.0
-"""How long one address may take to connect; every other wait is bounded here, by `Patience`, and not by the SDK."""
 LINGER_S = 1.0
 """How long a whole answer waits for its usage and for the end of the stream, which frees the connection."""
-KEPT_ALIVE_S = 30.0
-"""How long an idle connection is kept. With the SDK's 5 s most questions of a quiet channel would open a new one."""
-NO_USAGE = "stream_options refused"
-"""The reason of the fault that a server without `stream_options` gives; from then on it is asked without."""
 # Beside the SDK's own errors: its aiohttp transport lets some of aiohttp's through, and a body is read without the SDK.
 _ERRORS = (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, OSError, ValueError, Fault)
 
@@ -39,10 +32,11 @@ class Client:
 
     def __init__(self, providers: Sequence[Provider], patience: Patience) -> None:
         self._patience = patience
-        self._without_usage: set[str] = set()
         self._clients: dict[str, openai.AsyncOpenAI] = {}
-        timeout = httpx2.Timeout(None, connect=CONNECT_S)
-        limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=KEPT_ALIVE_S)
+        # For an address to connect; every other wait is bounded here, by `Patience`, and not by the SDK.
+        timeout = httpx2.Timeout(None, connect=5.0)
+        # With the SDK's expiry of 5 s most questions of a quiet channel would open a new connection.
+        limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0)
         self._session = openai.DefaultAioHttpClient(timeout=timeout, limits=limits)
         for provider in providers:
             key = provider.key or "none"  # the SDK refuses to start without; servers that need no key ignore it
@@ -61,22 +55,21 @@ class Client:
         except (*_ERRORS, TypeError, AttributeError, LookupError) as err:
             raise _fault(err) from None
 
-    async def stream(self, exchange: Exchange) -> AsyncGenerator[StreamEvent, None]:
+    async def stream(self, provider: Provider, exchange: Exchange) -> AsyncGenerator[StreamEvent, None]:
         """Ask, and yield text as it comes, then calls and usage. Only events count as a sign of life, not comments."""
         clock, limit_s = asyncio.get_running_loop().time, self._patience.first_token_s
         due = clock() + limit_s
-        unsent = {"stream_options"} if exchange.provider.name in self._without_usage else set()
-        body = {key: value for key, value in exchange.body.items() if value is not None and key not in unsent}
+        body = {key: value for key, value in exchange.body.items() if value is not None}
         try:
             async with asyncio.timeout_at(due):
-                client = self._clients[exchange.provider.name]
+                client = self._clients[provider.name]
                 response = await client.post(exchange.path, cast_to=httpx2.Response, body=body, stream=True)
             async with aclosing(response), aclosing(response.aiter_bytes()) as chunks:
                 while True:
                     async with asyncio.timeout_at(due):
                         chunk = await anext(chunks, b"")
-                    if not chunk:
-                        break
+                    if not chunk:  # the proper end, too: as any error it matters only where the answer is not whole
+                        raise Fault("again", "the stream ended before the answer")
                     for text in exchange.feed(chunk):
                         if text:
                             limit_s = self._patience.idle_s
@@ -84,16 +77,10 @@ class Client:
                         due = clock() + (limit_s if exchange.reason is None else LINGER_S)
         except _ERRORS as err:
             if exchange.reason is None:
-                fault = _fault(err)
-                if fault.reason == NO_USAGE:
-                    self._without_usage.add(exchange.provider.name)
-                raise fault from None
-        if exchange.reason is None:
-            raise Fault("again", "the stream ended before the answer")
-        for call in exchange.calls:
-            yield call
-        if exchange.usage is not None:
-            yield exchange.usage
+                raise _fault(err) from None
+        last: list[StreamEvent] = [*exchange.calls, *exchange.usage]
+        for event in last:
+            yield event
 
     async def close(self) -> None:
         """Close the session."""
@@ -108,23 +95,13 @@ def _fault(err: BaseException) -> Fault:
         case TimeoutError():
             return Fault("later", "no sign of life in time")
         case openai.APIStatusError():
-            return _refused(err)
+            # The text of a 401 or 403 may quote the key.
+            log.debug("HTTP %d: %.500s", err.status_code, "" if err.status_code in (401, 403) else err.message)
+            code = err.code if err.code and not err.code.isdigit() else err.type
+            return refusal(err.status_code, code or "", err.param or "", err.response.headers.get("retry-after", ""))
         case UnicodeError() | httpx2.InvalidURL():
             return Fault("never", f"unusable setting ({type(err).__name__})", "check {url} and {key}")
         case ValueError() | TypeError() | AttributeError() | LookupError():
-            return malformed(type(err).__name__)
+            return Fault("again", f"malformed answer ({type(err).__name__})")
         case _:
-            while err.__cause__ is not None:
-                err = err.__cause__
-            return Fault("again", f"no connection ({type(err).__name__})", "check {url}")
-
-
-def _refused(err: openai.APIStatusError) -> Fault:
-    # The text of a 401 or 403 may quote the key.
-    log.debug("HTTP %d: %.500s", err.status_code, "" if err.status_code in (401, 403) else err.message)
-    if err.status_code in (400, 422) and "stream_options" in err.message:
-        return Fault("again", NO_USAGE, retry_after_s=0.0)
-    code = err.code if err.code and not err.code.isdigit() else err.type
-    asked = err.response.headers.get("retry-after", "")
-    asked_s = float(asked) if re.fullmatch(r"\d{1,5}(\.\d+)?", asked) else None  # a date is rare: then our own pause
-    return refusal(err.status_code, code or "", err.param or "", asked_s)
+            return Fault("again", f"no connection ({type(err.__cause__ or err).__name__})", "check {url}")

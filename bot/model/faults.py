@@ -49,18 +49,19 @@ _NEVER = {
 }
 
 
-def refusal(status: int, code: str, parameter: str = "", retry_after_s: float | None = None) -> Fault:
+def refusal(status: int, code: str, parameter: str = "", retry_after: str = "") -> Fault:
     """The fault that an HTTP status (500 where an error came in mid-stream) and an error code stand for.
 
     Code and parameter come from the server and go to the log, so only plain words are taken: no text, no secret.
     """
+    asked_s = float(retry_after) if re.fullmatch(r"\d{1,5}(\.\d+)?", retry_after) else None  # a date: our own pause
     status = 400 if code in _NOTICES else _AS_STATUS.get(code, status)
     shown = ", ".join([f"HTTP {status}", *(word for word in (code, parameter) if re.fullmatch(r"[\w.-]{1,64}", word))])
     if status in _NEVER:
         reason, remedy = _NEVER[status]
         return Fault("never", f"{reason} ({shown})", remedy)
     if status >= 500 or status in (408, 409, 425, 429):
-        return Fault("again", f"busy or failing ({shown})", retry_after_s=retry_after_s)
+        return Fault("again", f"busy or failing ({shown})", retry_after_s=asked_s)
     return Fault("final", f"request refused ({shown})", "PARLEY_LOG_LEVEL=DEBUG shows why", notice=_NOTICES.get(code))
 
 
@@ -68,8 +69,3 @@ def refusal_in_stream(error: object) -> Fault:
     """The fault that an error object in mid-stream stands for; its `code` is a word, or an HTTP status as a number."""
     code = error.get("code") if isinstance(error, dict) else None
     return refusal(code, "") if isinstance(code, int) and code >= 400 else refusal(500, str(code or ""))
-
-
-def malformed(what: str) -> Fault:
-    """The server sent what is no answer on its wire."""
-    return Fault("again", f"malformed answer ({what})")

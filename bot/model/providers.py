@@ -53,21 +53,10 @@ def main_provider(*, base_url: str | None = None, key: str = "", wire: Wire = "a
     return Provider(name=name, base_url=base_url or OPENAI_URL, key=key, wire=wire, is_main=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One model at one provider; `str` gives `provider/model`. An empty model stands for the provider's default."""
-
-    provider: Provider
-    model: str
-
-    def __str__(self) -> str:
-        return f"{self.provider.name}/{self.model}"
-
-
-def find(text: str, providers: Mapping[str, Provider], main: Provider) -> Target:
+def find(text: str, providers: Mapping[str, Provider], main: Provider) -> tuple[Provider, str]:
     """What `provider/model` or a bare model means. Slashes belong to the model where no provider's name comes first."""
     name, _, model = text.partition("/")
-    return Target(providers[name], model) if model and name in providers else Target(main, text)
+    return (providers[name], model) if model and name in providers else (main, text)
 
 
 def openai_default() -> str:

@@ -1,11 +1,11 @@
-"""What the two wires share: a request as its body, and an answer gathered from the bytes of its stream. Pure."""
+"""The two wires: a request as the body of each, and an answer gathered from the bytes of its stream. Pure."""
 
 import json
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-from bot.model.faults import malformed
-from bot.model.providers import Target
+from bot.model.faults import Fault, refusal_in_stream
+from bot.model.providers import Provider
 from bot.ports import ModelRequest, ToolCall, Usage
 
 Reason = Literal["stop", "length", "filter", "tools"]
@@ -14,26 +14,23 @@ Reason = Literal["stop", "length", "filter", "tools"]
 class Exchange:
     """One request and its answer. Text comes at once; all else is gathered until `reason` says the answer is whole.
 
-    Fields of `body` that are None are not sent.
+    Fields of `body` that are None are not sent. `usage` is empty where the server tells none.
     """
 
     path: ClassVar[str]
 
-    def __init__(self, target: Target, request: ModelRequest, *, messages: str, limit: str) -> None:
+    def __init__(self, provider: Provider, model: str, request: ModelRequest, *, messages: str, limit: str) -> None:
         """`messages` and `limit` are the names of these fields on the wire."""
-        self.provider = target.provider
         # Lone surrogates, which JSON in UTF-8 cannot carry, become `?`.
         said = [{"role": m.role, "content": m.content.encode("utf-8", "replace").decode()} for m in request.messages]
-        self.body: dict[str, object] = {"model": target.model, messages: said, limit: request.max_tokens or None}
+        self.body: dict[str, object] = {"model": model, messages: said, limit: request.max_tokens or None}
         self.body |= {"stream": True, "temperature": request.temperature}
-        if self.provider.is_openai:
-            self.body["prompt_cache_key"] = request.cache_key or None
-            self.body["safety_identifier"] = request.person or None
+        if provider.is_openai:
+            self.body |= {"prompt_cache_key": request.cache_key or None, "safety_identifier": request.person or None}
         self.reason: Reason | None = None
-        self.usage: Usage | None = None
+        self.usage: tuple[Usage, ...] = ()
         self.calls: list[ToolCall] = []
-        self._has_refused = False
-        self._rest = b""
+        self._has_refused, self._rest = False, b""
 
     def feed(self, chunk: bytes) -> Iterator[str]:
         """Take bytes of server-sent events; yields each event's text, which may be empty. Raises Fault."""
@@ -43,7 +40,7 @@ class Exchange:
                 if line.startswith(b"data:") and (data := line[5:].strip()) != b"[DONE]":
                     yield self._read(json.loads(data))
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as err:
-            raise malformed(type(err).__name__) from None
+            raise Fault("again", f"malformed answer ({type(err).__name__})") from None
 
     def _read(self, event: Any) -> str:
         """The text that an event of the child's wire adds. One of another shape raises what its reading raises."""
@@ -59,4 +56,72 @@ class Exchange:
         if usage:
             cached = (usage.get(f"{asked}_details") or {}).get("cached_tokens")
             tokens = [int(count or 0) for count in (usage.get(asked), usage.get(answered), cached)]
-            self.usage = Usage(input_tokens=tokens[0], output_tokens=tokens[1], cached_tokens=tokens[2])
+            self.usage = (Usage(input_tokens=tokens[0], output_tokens=tokens[1], cached_tokens=tokens[2]),)
+
+
+class Chat(Exchange):
+    """Chat Completions, which every compatible server speaks.
+
+    Source: https://platform.openai.com/docs/api-reference/chat-streaming; what servers do otherwise is said below.
+    """
+
+    path = "/chat/completions"
+
+    def __init__(self, provider: Provider, model: str, request: ModelRequest) -> None:
+        # OpenAI's own models refuse `max_tokens`; many compatible servers know nothing else.
+        limit = "max_completion_tokens" if provider.has_openai_models else "max_tokens"
+        super().__init__(provider, model, request, messages="messages", limit=limit)
+        self.body["stream_options"] = {"include_usage": True}
+        self._parts: list[list[str]] = []
+
+    def _read(self, event: Any) -> str:
+        if event.get("error"):
+            raise refusal_in_stream(event["error"])
+        self._count(event.get("usage"), "prompt_tokens", "completion_tokens")
+        text: object = ""
+        for choice in (event.get("choices") or ())[:1]:
+            delta = choice.get("delta") or {}
+            text = delta.get("content") or delta.get("refusal")
+            self._has_refused |= bool(delta.get("refusal"))
+            for piece in delta.get("tool_calls") or ():
+                self._add(str(piece.get("index")), piece.get("id") or "", piece["function"])
+            if reason := choice.get("finish_reason"):
+                self.calls = [ToolCall(id=id, name=name, arguments=said) for _, id, name, said in self._parts]
+                self._finish(is_filtered=reason == "content_filter", is_cut=reason == "length")
+        return text if isinstance(text, str) else ""
+
+    def _add(self, index: str, id: str, function: Any) -> None:
+        """Take a piece of a call. Gemini's endpoint gives all calls one index, others give no ids: either tells."""
+        if not self._parts or self._parts[-1][0] != index or id not in ("", self._parts[-1][1]):
+            self._parts.append([index, id, function.get("name") or "", ""])
+        self._parts[-1][3] += function.get("arguments") or ""
+
+
+class Responses(Exchange):
+    """The Responses API, OpenAI's own. Always stateless: our transcript is the only memory.
+
+    Source: https://platform.openai.com/docs/api-reference/responses-streaming.
+    """
+
+    path = "/responses"
+
+    def __init__(self, provider: Provider, model: str, request: ModelRequest) -> None:
+        super().__init__(provider, model, request, messages="input", limit="max_output_tokens")
+        self.body["store"] = False
+
+    def _read(self, event: Any) -> str:
+        match event["type"]:
+            case "response.output_text.delta" | "response.refusal.delta" as kind:
+                self._has_refused |= kind == "response.refusal.delta"
+                return str(event["delta"] or "")
+            case "response.output_item.done" if event["item"]["type"] == "function_call":
+                id, name, arguments = (str(event["item"][key]) for key in ("call_id", "name", "arguments"))
+                self.calls.append(ToolCall(id=id, name=name, arguments=arguments))
+            case "response.completed" | "response.incomplete":
+                response = event["response"]
+                self._count(response.get("usage"), "input_tokens", "output_tokens")
+                cut = response.get("incomplete_details") or {}
+                self._finish(is_filtered=cut.get("reason") == "content_filter", is_cut=bool(cut))
+            case "response.failed" | "error":
+                raise refusal_in_stream((event.get("response") or event).get("error") or event)
+        return ""

@@ -6,18 +6,12 @@ import discord
 import pytest
 from discord.http import Route
 
-import adapters.edge
 from adapters.discord.client import DiscordAdapter
 from bot.pacing import Limits
 from tests.servers.common import Clock
 from tests.servers.discord import DiscordServer
 
 LIMITS = Limits(characters=1990, cadence_s=0.01, sign_every_s=8.0, first_characters=1, first_s=0.01)
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapters.edge, "FIRST_PAUSE_S", 0.01)
 
 
 @pytest.fixture

@@ -104,21 +104,30 @@ async def test_a_reply_outlives_the_run_until_the_adapter_is_closed(
     assert shown(server) == ["Late, but whole."]
 
 
+async def in_a_second_run(server: DiscordServer, adapter: DiscordAdapter, surface: DiscordSurface) -> None:
+    async with running(adapter, Heard()):
+        await surface.create(1, "in time again", ())
+
+
 async def test_a_reply_waits_for_a_login(server: DiscordServer, adapter: DiscordAdapter) -> None:
     """Before Discord was reached, while it is reached anew, and after the end, a reply is told to try again."""
     surface = DiscordSurface(LIMITS, adapter._rest, Address(channel=server.general.id, reply_to="1"), "f00d")
     with pytest.raises(PlatformUnavailable):
         await surface.create(0, "too early", ())
-    async with running(adapter, Heard()) as life:
-        await surface.create(0, "in time", ())
-        server.faults.append(Fault(match="GET /users/@me", status=200, is_held=True))
-        server.drop(4013)
+    ready = asyncio.Event()
+    run = asyncio.create_task(adapter.run(Heard(), ready.set))
+    await ready.wait()
+    await surface.create(0, "in time", ())
+    server.drop(4013)
+    with pytest.raises(PlatformUnavailable):
+        await run
+    server.faults.append(Fault(match="GET /users/@me", status=200, is_held=True))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(in_a_second_run(server, adapter, surface))
         await server.until(lambda: server.held, "a second login")
         with pytest.raises(PlatformUnavailable):
             await surface.create(1, "too early again", ())
         server.release()
-        await life.until(lambda: life.readies == 2, "ready a second time")
-        await surface.create(1, "in time again", ())
     with pytest.raises(PlatformUnavailable):
         await surface.create(2, "too late", ())
     assert shown(server) == ["in time", "in time again"]

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model.chat import Chat
-from bot.model.providers import Provider, Target, Wire
-from bot.model.responses import Responses
+from bot.model.providers import Provider, Wire
+from bot.model.wire import Chat, Responses
 from bot.ports import Finished, Message, ModelRequest, TextDelta, ToolCall, Usage
 from tests.model.asking import ASK, MakeChain, whole
 from tests.servers.model import Answer, Call, ModelServer, echo
@@ -101,10 +100,10 @@ def test_only_openai_is_told_cache_key_and_person() -> None:
     """prompt_cache_key and safety_identifier go to OpenAI's own address alone; Azure takes its cap by OpenAI's name."""
     request = replace(ASK, max_tokens=50, cache_key="conversation", person="hash")
     azure = Provider(name="azure", base_url="https://x.openai.azure.com/openai/v1")
-    for exchange in (Chat(Target(OPENAI, "m"), request), Responses(Target(OPENAI, "m"), request)):
+    for exchange in (Chat(OPENAI, "m", request), Responses(OPENAI, "m", request)):
         assert exchange.body["prompt_cache_key"] == "conversation"
         assert exchange.body["safety_identifier"] == "hash"
-    body = Chat(Target(azure, "m"), request).body
+    body = Chat(azure, "m", request).body
     assert body["max_completion_tokens"] == 50
     assert body.keys().isdisjoint({"prompt_cache_key", "safety_identifier", "max_tokens"})
 
@@ -149,17 +148,6 @@ async def test_providers_share_one_session(server: ModelServer, make_chain: Make
         ("/v1/responses", "m2", "Bearer sk-other"),
     ]
     assert server.connections == 1
-
-
-async def test_a_server_without_stream_options_is_asked_without_them(
-    server: ModelServer, make_chain: MakeChain
-) -> None:
-    """A 400 that names stream_options is asked again at once without, which is remembered for later questions."""
-    server.script(Answer(status=400, message="Unrecognized request argument supplied: stream_options"))
-    chain = make_chain()
-    assert isinstance((await whole(chain.stream(ASK)))[-1], Finished)
-    await whole(chain.stream(ASK))
-    assert ["stream_options" in asked.body for asked in server.requests] == [True, False, False]
 
 
 async def test_a_proxy_of_the_environment_is_used(

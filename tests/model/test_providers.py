@@ -67,7 +67,8 @@ def test_a_key_is_not_shown() -> None:
 )
 def test_a_model_belongs_to_the_provider_before_its_first_slash(text: str, found: str) -> None:
     """A name without a known provider's before it is the main provider's, slashes and all."""
-    assert str(find(text, {"openai": MAIN, "groq": GROQ}, MAIN)) == found
+    provider, model = find(text, {"openai": MAIN, "groq": GROQ}, MAIN)
+    assert f"{provider.name}/{model}" == found
 
 
 @settings(deadline=None)
@@ -76,7 +77,7 @@ def test_what_is_written_as_provider_and_model_is_found_again(name: str, model: 
     """Any model of any provider can be named."""
     name = name.replace("/", "")
     provider = Provider(name=name)
-    assert find(f"{name}/{model}", {name: provider}, MAIN).model == model
+    assert find(f"{name}/{model}", {name: provider}, MAIN) == (provider, model)
 
 
 def test_openai_has_a_default() -> None:

@@ -9,15 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.model.chat import Chat
 from bot.model.faults import Fault, refusal, refusal_in_stream
-from bot.model.providers import Provider, Target, Wire
-from bot.model.responses import Responses
-from bot.model.wire import Exchange
+from bot.model.providers import Provider, Wire
+from bot.model.wire import Chat, Exchange, Responses
 from bot.ports import ToolCall
 from tests.model.asking import ASK
 
-TARGET = Target(Provider(name="x", base_url="http://127.0.0.1:1/v1"), "m")
+PROVIDER = Provider(name="x", base_url="http://127.0.0.1:1/v1")
 KEYS = [
     *("choices", "delta", "content", "tool_calls", "index", "id", "function", "name", "arguments", "finish_reason"),
     *("usage", "prompt_tokens", "error", "code", "prompt_tokens_details", "cached_tokens", "refusal", "type"),
@@ -41,7 +39,7 @@ EVENTS = st.dictionaries(st.sampled_from(KEYS), ODD, max_size=6)
 
 
 def exchange(wire: Wire) -> Exchange:
-    return Chat(TARGET, ASK) if wire == "chat" else Responses(TARGET, ASK)
+    return Chat(PROVIDER, "m", ASK) if wire == "chat" else Responses(PROVIDER, "m", ASK)
 
 
 def lines(*events: object) -> bytes:

@@ -4,18 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-import adapters.edge
 from adapters.slack.client import SlackAdapter
 from bot.pacing import Limits
 from tests.servers.common import Clock
 from tests.servers.slack import SlackServer
 
 LIMITS = Limits(characters=11_000, cadence_s=0.01, sign_every_s=60.0, first_characters=1, first_s=0.01)
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapters.edge, "FIRST_PAUSE_S", 0.01)
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """Text between Slack and the model: what people meant arrives, and nothing that the model writes rings a bell."""
 
+from html import unescape
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack.markup import fallback, harmless, readable
+from adapters.slack.markup import harmless, readable, shown
+from tests.servers.common import Json
 from tests.servers.slack_world import Message, User, escape
 
 PIECES = st.lists(
@@ -13,6 +16,12 @@ PIECES = st.lists(
     )
 )
 WRITER = User(id="U0", name="Parley", is_bot=True)
+
+
+def blocks_of(fields: dict[str, object]) -> list[Json]:
+    blocks = fields["blocks"]
+    assert isinstance(blocks, list)
+    return blocks
 
 
 @pytest.mark.parametrize(
@@ -42,9 +51,8 @@ def test_what_people_type_arrives_unchanged(text: str) -> None:
 def test_nothing_rings_a_bell(text: str) -> None:
     """No text of the model's notifies a channel, a group or a person, and only zero-width spaces are added to it."""
     written = harmless(text)
-    message = Message(
-        ts="1", channel="C", author=WRITER, text=fallback(written), blocks=[{"type": "markdown", "text": written}]
-    )
+    fields = shown(written)
+    message = Message(ts="1", channel="C", author=WRITER, text=str(fields["text"]), blocks=blocks_of(fields))
     assert message.pings == ()
     assert written.replace("\u200b", "") == text.replace("\u200b", "")
 
@@ -52,4 +60,4 @@ def test_nothing_rings_a_bell(text: str) -> None:
 @given(st.text())
 def test_the_fallback_is_short(text: str) -> None:
     """However long the answer, its plain text stays below what chat.update takes."""
-    assert len(fallback(text * 50).replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")) <= 900
+    assert len(unescape(str(shown(text * 50)["text"]))) <= 900
