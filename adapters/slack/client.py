@@ -1,11 +1,13 @@
 """The connection to Slack over Socket Mode: admits each event before acknowledging it, and lends itself to replies."""
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import aiohttp
-from slack_sdk.socket_mode.aiohttp import SocketModeClient
-from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.parts import PartsReply
@@ -38,27 +40,32 @@ class SlackAdapter:
         Raises SettingsInvalid where Slack refuses a token.
         """
         self._web.session = self._web.session or aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30.0))
-        socket, in_order = SocketModeClient(self._app_token, web_client=self._web), asyncio.Lock()
+        in_order = asyncio.Lock()
 
-        async def on_request(_: object, request: SocketModeRequest) -> None:
-            if (event := received(request.payload, bot)) is not None:
-                async with in_order:
+        async def authorize() -> AuthorizeResult:  # of our own: Bolt's acknowledges events that it could not authorise
+            return AuthorizeResult.from_auth_test_response(auth_test_response=auth)
+
+        # Slack is told "received" behind the listener, so only what was admitted; all else is delivered again.
+        app = AsyncApp(authorize=authorize, process_before_response=True)
+        handler = AsyncSocketModeHandler(app, self._app_token, web_client=self._web)
+
+        @app.event(re.compile(""))
+        async def on_event(body: dict[str, object]) -> None:
+            async with in_order:
+                if (event := received(body, auth["user_id"])) is not None:
                     await intake(event)
-            # Not reached where the event cannot be read or was not admitted: then Slack delivers it again.
-            await socket.send_socket_mode_response({"envelope_id": request.envelope_id})
 
-        socket.socket_mode_request_listeners.append(on_request)
         try:
             with errors_as_ours():
-                bot = (await self._web.auth_test())["user_id"]
+                auth = await self._web.auth_test()
                 async with asyncio.timeout(30.0):
-                    await socket.connect_to_new_endpoint(force=True)
+                    await handler.client.connect_to_new_endpoint(force=True)
                 ready()
                 await asyncio.Event().wait()
         except ReplyUndeliverable as error:
             raise SettingsInvalid([f"SLACK_BOT_TOKEN or SLACK_APP_TOKEN: Slack says {error}"]) from error
         finally:
-            await socket.close()  # type: ignore[no-untyped-call]
+            await handler.close_async()  # type: ignore[no-untyped-call]  # slack-bolt leaves it untyped
 
     def reply(self, address: Address, draft: Draft) -> PartsReply:
         surface = SlackSurface(self._limits, self._web, address, draft.turn)
