@@ -1,25 +1,14 @@
-"""The instants where a death matters, named once. docs/journey-of-a-message.md tells what follows; tests kill."""
+"""The instants where a death matters, named once. docs/journey-of-a-message.md tells what follows; tests kill there."""
 
 from collections.abc import Callable
 from enum import StrEnum
 
-
-class CrashPoint(StrEnum):
-    """In the order of a message's journey."""
-
-    BEFORE_ADMIT = "before_admit"
-    ADMITTED = "admitted"
-    CLAIMED = "claimed"
-    RESERVED = "reserved"
-    FIRST_TOKEN = "first_token"
-    BEFORE_CREATE = "before_create"
-    CREATED = "created"
-    PART_KEPT = "part_kept"
-    ANSWER_RECORDED = "answer_recorded"
-    SHOWN_WHOLE = "shown_whole"
-    COMMITTED = "committed"
-    SETTLED = "settled"
-
+CrashPoint = StrEnum(
+    "CrashPoint",
+    "BEFORE_ADMIT ADMITTED CLAIMED RESERVED FIRST_TOKEN BEFORE_CREATE CREATED PART_KEPT ANSWER_RECORDED SHOWN_WHOLE "
+    "COMMITTED SETTLED",
+)
+"""In the order of a message's journey; a value is its name in lower case."""
 
 _hook: Callable[[CrashPoint], None] | None = None
 
