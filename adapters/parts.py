@@ -4,7 +4,7 @@ Knows no platform. Time is the running loop's, so a test's loop may jump.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol, Self
 
@@ -15,6 +15,8 @@ from bot.ports import Button, Draft
 
 _RETRIES_S = (1.0, 2.0, 4.0)
 """After how long the final text is tried again, at least, before the queue has to."""
+_STRAYS = 1000
+"""Messages that stand beside a part's own are numbered from here on, beyond all parts: so the end deletes them."""
 
 
 class Surface(Protocol):
@@ -32,36 +34,40 @@ class Surface(Protocol):
         """Show typing or a status. Best effort: a platform's refusal is not raised."""
 
     async def create(self, part: int, text: str, buttons: Sequence[Button]) -> MessageRef:
-        """Post a part so that `find` (and the platform's nonce, where it has one) recognises it by turn and part.
-
-        `text` is within `limits.characters`, but for the last of `limits.max_parts` in the final text: that one carries
-        all the rest, to be attached.
-        """
+        """Post a part so that `find` (and the platform's nonce, where it has one) recognises it by turn and part."""
 
     async def edit(self, ref: MessageRef, text: str, buttons: Sequence[Button]) -> None:
-        """Replace text and buttons of a message. `text` as in `create`."""
+        """Replace text and buttons of a message."""
 
     async def delete(self, ref: MessageRef) -> None: ...
 
     async def find(self) -> Mapping[int, MessageRef]:
-        """What this turn has already created, by part: asked after a takeover and after a failed `create`."""
+        """All that this turn has created, `by_part`: after a takeover, after a failed `create` and in a repair."""
+
+
+def by_part(found: Iterable[tuple[int, MessageRef]]) -> dict[int, MessageRef]:
+    """What a look-up has found, by part; a second message of a part is not left out but put beyond all parts."""
+    messages: dict[int, MessageRef] = {}
+    for part, ref in found:
+        messages[max(_STRAYS, *messages) + 1 if part in messages else part] = ref
+    return messages
 
 
 class _Messages:
-    """The messages of one reply: which there are, what each is known to show, and every call that changes them.
+    """The messages of one reply: what each is known to show, and every call that changes them or `draft.refs`.
 
     A call and the record of it are one step that is never broken off by who leaves the reply: a request that was sent
     may still arrive, and then over the text of the next worker.
     """
 
     def __init__(self, surface: Surface, draft: Draft, call_s: float) -> None:
-        self.refs = dict(draft.refs)
+        self.draft = draft
         self._surface = surface
-        self._draft = draft
         self._call_s = call_s
         self._shown: dict[int, tuple[str, tuple[Button, ...]]] = {}
         # A fresh turn's first intent is recorded by its claim; any other was followed by an attempt to create.
-        self._must_find = any(ref is None and (part or draft.is_takeover) for part, ref in self.refs.items())
+        self._must_find = any(ref is None and (part or draft.is_takeover) for part, ref in draft.refs.items())
+        self._is_unsure = False
         self._is_bound = False
         self._is_left = False
 
@@ -71,39 +77,39 @@ class _Messages:
             return
         await self.find()
         self._shown.pop(part, None)
-        if (ref := self.refs.get(part)) is not None:
+        if (ref := self.draft.refs.get(part)) is not None:
             try:
                 async with self._calling():
                     await self._surface.edit(ref, text, buttons)
             except MessageGone:
-                await self._draft.drop(part)
-                del self.refs[part]
-        if self.refs.get(part) is None:
+                await self.draft.drop(part)
+        if self.draft.refs.get(part) is None:
             await self._create(part, text, buttons)
         self._shown[part] = (text, buttons)
 
     async def delete_from(self, first: int) -> None:
         """Delete the messages of this part and of all behind it, the last one first."""
+        # A create that seemed to fail may have taken effect after the look that followed it.
+        self._must_find, self._is_unsure = self._must_find or self._is_unsure, False
         await self.find()
-        for part in sorted((part for part in self.refs if part >= first), reverse=True):
-            if (ref := self.refs[part]) is not None:
+        for part, ref in sorted(self.draft.refs.items(), reverse=True):
+            if part >= first and ref is not None:
                 with suppress(MessageGone):
                     async with self._calling():
                         await self._surface.delete(ref)
-                await self._draft.drop(part)
-            del self.refs[part]
-            self._shown.pop(part, None)
+                await self.draft.drop(part)
+                self._shown.pop(part, None)
 
     async def find(self) -> None:
-        """Take over the messages of which only the intent is known, where there may be any."""
+        """Take over the messages that nobody has recorded, where there may be any."""
         if not self._must_find:
             return
         async with self._calling():
             found = await self._surface.find()
         for part, ref in sorted(found.items()):
-            if self.refs.get(part) is None:
-                self.refs[part] = ref
-                await self._draft.keep(part, ref)
+            known = self.draft.refs
+            if ref not in known.values():
+                await self.draft.keep(max(_STRAYS, *known) + 1 if known.get(part) else part, ref)
         self._must_find = False
 
     def leave(self, writer: asyncio.Task[None]) -> None:
@@ -119,10 +125,9 @@ class _Messages:
             raise asyncio.CancelledError
 
     async def _create(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
-        if part not in self.refs:
+        if part not in self.draft.refs:
             self.pause()
-            await self._draft.keep(part, None)
-            self.refs[part] = None
+            await self.draft.keep(part, None)
         ref = None
         try:
             async with self._calling():
@@ -130,15 +135,15 @@ class _Messages:
                 ref = await self._surface.create(part, text, buttons)
         finally:
             # Even where the lease has ended meanwhile: this message is then an orphan that only we know of.
+            self._is_unsure = self._is_unsure or ref is None
             if ref is not None:
-                self.refs[part] = ref
+                await self.draft.keep(part, ref)
                 self._must_find = False
-                await self._draft.keep(part, ref)
 
     @asynccontextmanager
     async def _calling(self) -> AsyncIterator[None]:
         self.pause()
-        async with self._draft.writing():
+        async with self.draft.writing():
             self._is_bound = True
             try:
                 async with asyncio.timeout(self._call_s):
@@ -155,7 +160,6 @@ class PartsReply:
     ) -> None:
         """`markup` turns the model's Markdown into the platform's, before the text is split; `call_s` bounds a call."""
         self._surface = surface
-        self._limits = surface.limits
         self._messages = _Messages(surface, draft, call_s)
         self._call_s = call_s
         self._markup = markup
@@ -166,7 +170,6 @@ class PartsReply:
         self._not_before = 0.0
         self._is_quiet = False
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
         self._signer: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
 
@@ -175,10 +178,28 @@ class PartsReply:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        """Outlasts its tasks even where we are cancelled meanwhile: the cancellation follows.
+
+        Who is cancelled does so for `call_s`: a store that is away may have a record wait for ever. The next worker
+        looks for the message that was not recorded.
+        """
         self._stop()
         if self._writer is not None:
             self._messages.leave(self._writer)
-        await _outlast([task for task in (self._signer, self._writer) if task is not None])
+        cancelled: asyncio.CancelledError | None = None
+        patience_s = self._call_s if exc[0] is asyncio.CancelledError else None
+        # What was raised in them is known: a lost lease, which finish or show raise where they are called.
+        ended = asyncio.gather(*(task for task in (self._signer, self._writer) if task), return_exceptions=True)
+        while not ended.done():
+            try:
+                async with asyncio.timeout(patience_s):
+                    await asyncio.shield(ended)
+            except TimeoutError:
+                ended.cancel()
+            except asyncio.CancelledError as error:
+                cancelled, patience_s = error, self._call_s
+        if cancelled is not None:
+            raise cancelled
 
     def show(self, text: str) -> None:
         self._text = text
@@ -192,7 +213,7 @@ class PartsReply:
         await self._written_out()
         self._writer = asyncio.create_task(self._write_final(tuple(buttons)))
         await self._written_out()
-        return tuple(ref for _, ref in sorted(self._messages.refs.items()) if ref is not None)
+        return tuple(ref for _, ref in sorted(self._messages.draft.refs.items()) if ref is not None)
 
     async def fail(self, notice: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
         shown = seal(self._text.rstrip())
@@ -209,52 +230,44 @@ class PartsReply:
             self._writer.result()
         if self._is_quiet or self._first_at is None or self._text == self._written:
             return
-        due = self._not_before
-        if not self._written:
-            due = max(due, due_at(self._text, self._limits, self._first_at))
-        if self._timer is None or due < self._due:
-            if self._timer is not None:
-                self._timer.cancel()
-            # The handle itself may not know: uvloop gives one without `when` for a time that is now.
-            self._due, self._timer = due, asyncio.get_running_loop().call_at(due, self._start)
-
-    def _start(self) -> None:
-        self._timer = None
-        self._writer = asyncio.create_task(self._write())
+        due = self._not_before or due_at(self._text, self._surface.limits, self._first_at)
+        if self._timer is not None:
+            self._timer.cancel()
+        if due > (loop := asyncio.get_running_loop()).time():
+            self._timer = loop.call_at(due, self._plan)
+        else:
+            self._writer = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
         """One write of the text so far. Trouble is not lost: the final text is written whole."""
         loop, text = asyncio.get_running_loop(), self._text
-        self._not_before = loop.time() + self._limits.cadence_s
+        self._not_before = loop.time() + self._surface.limits.cadence_s
         try:
             for part, shown in enumerate(self._pages(text)):
                 if self._is_quiet:
                     return
                 await self._messages.put(part, shown, ())
             self._written = text
-            if self._signer is not None:
-                self._signer.cancel()
         except ReplyUndeliverable:
             self._is_quiet = True
         except BotError as trouble:
-            self._not_before = loop.time() + (trouble.retry_in_s or self._limits.cadence_s)
+            self._not_before = loop.time() + (trouble.retry_in_s or self._surface.limits.cadence_s)
         loop.call_soon(self._plan)
 
     async def _write_final(self, buttons: tuple[Button, ...]) -> None:
-        pages = self._pages(self._text)
-        if self._parts and self._parts[-1].is_cut:
-            pages[-1] = self._parts[-1].source
-        for delay_s in (*_RETRIES_S, None):
+        for delay_s in _RETRIES_S:
             try:
-                for part, shown in enumerate(pages):
-                    await self._messages.put(part, shown, buttons if part == len(pages) - 1 else ())
-                return await self._messages.delete_from(len(pages))
+                return await self._write_whole(buttons)
             except PlatformUnavailable as trouble:
-                if delay_s is None:
-                    raise
                 self._messages.pause()
                 await asyncio.sleep(max(trouble.retry_in_s or 0.0, delay_s))
-        return None
+        return await self._write_whole(buttons)
+
+    async def _write_whole(self, buttons: tuple[Button, ...]) -> None:
+        pages = self._pages(self._text)
+        for part, shown in enumerate(pages, start=1):
+            await self._messages.put(part - 1, shown, buttons if part == len(pages) else ())
+        await self._messages.delete_from(len(pages))
 
     async def _written_out(self) -> None:
         """Wait for the writer; what it could not write is raised."""
@@ -264,33 +277,18 @@ class PartsReply:
             writer.result()
 
     def _pages(self, text: str) -> list[str]:
-        self._parts = split(self._markup(text), self._limits, self._parts)
+        self._parts = split(self._markup(text), self._surface.limits, self._parts)
         return [part.text for part in self._parts if part.text.strip()]
 
     async def _sign(self) -> None:
-        while True:
+        while not self._written:
             with suppress(BotError, TimeoutError):
                 async with asyncio.timeout(self._call_s):
                     await self._surface.sign()
-            await asyncio.sleep(self._limits.sign_every_s)
+            await asyncio.sleep(self._surface.limits.sign_every_s)
 
     def _stop(self) -> None:
         self._is_quiet = True
         for running in (self._timer, self._signer):
             if running is not None:
                 running.cancel()
-
-
-async def _outlast(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Wait for the end of these tasks even where we are cancelled meanwhile; the cancellation follows."""
-    cancelled: asyncio.CancelledError | None = None
-    while pending := [task for task in tasks if not task.done()]:
-        try:
-            await asyncio.wait(pending)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    for task in tasks:
-        # What was raised is known here: a lost lease, which finish or show raise where they are called.
-        _ = task.cancelled() or task.exception()
-    if cancelled is not None:
-        raise cancelled

@@ -3,8 +3,10 @@
 import re
 from io import StringIO
 
+from bot.pacing import seal
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_FENCE = re.compile(r"`{3,}(?=[^`]*$)|~{3,}")
+_GAP = re.compile(r"\n[ \t]*\n(?=\S)")
 
 
 def clean(text: str) -> str:
@@ -14,19 +16,10 @@ def clean(text: str) -> str:
 
 def finished(text: str) -> int:
     """How much of a growing text is finished: its whole blocks before the last one, which keep their look."""
-    marks, above = "", ""
-    at = end = 0
-    for line in text.splitlines(keepends=True):
-        bare = line.strip()
-        if not marks and not above and not line[0].isspace():
-            end = at
-        if marks:
-            marks = "" if bare.startswith(marks) and not bare.strip(marks[0]) else marks
-        elif fence := _FENCE.match(bare):
-            marks = fence.group()
-        above = bare
-        at += len(line)
-    return end
+    for gap in reversed(list(_GAP.finditer(text))):
+        if seal(before := text[: gap.end()]) == before:
+            return gap.end()
+    return 0
 
 
 def rendered(text: str, width: int) -> list[str]:

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
@@ -27,35 +26,30 @@ def write(out: TextIO, text: str) -> None:
 
 @dataclass(slots=True)
 class Stream:
-    """Plain text on one stream, notices on the other. With `is_live` the text is printed as it comes."""
+    """Plain text on one stream, notices on the other."""
 
     out: TextIO
     notices: TextIO
-    is_live: bool
     cadence_s: float = 0.0
     _printed: str = ""
 
     def show(self, text: str) -> None:
         """The whole text so far."""
-        if self.is_live:
-            self._print(text)
+        if not text.startswith(self._printed):
+            write(self.out, "\n\n")
+            self._printed = ""
+        write(self.out, clean(text[len(self._printed) :]))
+        self._printed = text
 
     def finish(self, text: str) -> None:
         """The whole final text."""
-        self._print(text if text.endswith("\n") else f"{text}\n")
+        self.show(text.removesuffix("\n") + "\n")
 
     def fail(self, notice: str) -> None:
         """The notice; what was printed stays."""
         if self._printed:
             write(self.out, "\n")
         write(self.notices, f"{notice}\n")
-
-    def _print(self, text: str) -> None:
-        if not text.startswith(self._printed):
-            write(self.out, "\n\n")
-            self._printed = ""
-        write(self.out, clean(text[len(self._printed) :]))
-        self._printed = text
 
 
 @dataclass(slots=True)
@@ -110,35 +104,33 @@ class Screen:
 
 @dataclass(slots=True, kw_only=True)
 class ConsoleReply:
-    """A `bot.ports.Reply` on paper. Once it is left, `ended` is told whether a whole answer was printed.
+    """A `bot.ports.Reply` on paper. Once it is left, the `news` tell whether a whole answer was printed.
 
-    With a `quote`, of a question that nobody waits for here, nothing is shown before the answer is whole.
+    With `is_live` the text is shown as it comes. With a `quote`, of a question that nobody waits for here, it is shown
+    when it is whole, and above what the person is typing.
     """
 
     paper: Stream | Screen
     draft: Draft
-    ended: Callable[[bool], None]
+    news: asyncio.Queue[bool | None] | None
+    is_live: bool
     quote: str
-    _text: str = ""
     _is_whole: bool = False
-    _timer: asyncio.TimerHandle | None = None
+    _next_at: float = 0.0
 
     async def __aenter__(self) -> Self:
         self.show("")
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._stop()
-        self.ended(self._is_whole)
+        if self.news is not None:
+            self.news.put_nowait(self._is_whole)
 
     def show(self, text: str) -> None:
-        self._text = text
-        if self.quote or self._timer is not None:
-            return
-        if self.paper.cadence_s:
-            self._timer = asyncio.get_running_loop().call_later(self.paper.cadence_s, self._draw)
-        else:
+        now = asyncio.get_running_loop().time()
+        if self.is_live and not self.quote and now >= self._next_at:
             self.paper.show(text)
+            self._next_at = now + self.paper.cadence_s
 
     async def finish(self, text: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
         ref = self.draft.refs.get(0)
@@ -155,25 +147,15 @@ class ConsoleReply:
         return (MessageRef(channel="", id=self.draft.turn),)
 
     async def discard(self) -> None:
-        self._stop()
-
-    def _draw(self) -> None:
-        self._timer = None
-        with suppress(ReplyUndeliverable):  # raised by the end, which nobody reads either
-            self.paper.show(self._text)
+        """What is printed stays."""
 
     async def _print(self, print_it: Callable[[str], None], text: str) -> None:
-        self._stop()
-        lead = f"> {self.quote}\n\n" if self.quote else ""
+        if self.quote:
+            text = f"> {self.quote}\n\n{text}"
         async with self.draft.writing():
-            if lead and isinstance(self.paper, Screen):
+            if self.quote and isinstance(self.paper, Screen):
                 from prompt_toolkit.application import run_in_terminal
 
-                # Above what the person is typing.
-                await run_in_terminal(partial(print_it, lead + text))
+                await run_in_terminal(partial(print_it, text))
             else:
-                print_it(lead + text)
-
-    def _stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+                print_it(text)

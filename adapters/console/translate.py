@@ -10,27 +10,21 @@ _PERSON = Person(id="local", name="You")
 _QUOTE_CHARACTERS = 80
 
 
-def question(platform: str, text: str, *, id: str, at: float) -> MessageReceived:
+def question(platform: str, text: str, id: str, at: float) -> MessageReceived:
     """A question that was typed or piped in."""
     text = clean(text).strip()
-    first = text.partition("\n")[0]
-    quote = text if len(text) <= _QUOTE_CHARACTERS and first == text else f"{first[:_QUOTE_CHARACTERS]}…"
+    quote = text.partition("\n")[0][:_QUOTE_CHARACTERS]
+    to = Address(channel=_CHANNEL, reply_to=id, quote=quote if quote == text else f"{quote}…")
     return MessageReceived(
-        id=id,
-        conversation=_conversation(platform),
-        author=_PERSON,
-        text=text,
-        at=at,
-        address=Address(channel=_CHANNEL, reply_to=id, quote=quote),
-        is_direct=True,
+        id=id, conversation=_conversation(platform), author=_PERSON, text=text, at=at, address=to, is_direct=True
     )
 
 
-def action(platform: str, name: Literal["stop", "retry"], *, id: str, at: float) -> ActionTaken:
+def action(platform: str, name: Literal["stop", "retry"], id: str, at: float) -> ActionTaken:
     """Ctrl-C while an answer is written, or `/retry`: about the running or the last answer."""
-    address = Address(channel=_CHANNEL, reply_to=id, quote=f"/{name}")
+    to = Address(channel=_CHANNEL, reply_to=id, quote=f"/{name}")
     return ActionTaken(
-        id=id, conversation=_conversation(platform), author=_PERSON, action=name, turn="", at=at, address=address
+        id=id, conversation=_conversation(platform), author=_PERSON, action=name, turn="", at=at, address=to
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 import pytest
-from prompt_toolkit.application import Application, create_app_session, get_app_session
+from prompt_toolkit.application import create_app_session, get_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
@@ -116,7 +116,7 @@ class Tty(io.StringIO):
 class Terminal(Protocol):
     """Makes a console in a terminal and the keyboard of it."""
 
-    def __call__(self, *, answer: Answer = echo, inputs: Path | None = None) -> tuple[Talk, PipeInput]: ...
+    def __call__(self, *, answer: Answer = echo) -> tuple[Talk, PipeInput]: ...
 
 
 class Drawn(DummyOutput):
@@ -129,26 +129,21 @@ class Drawn(DummyOutput):
         self.drawn.set()
 
 
-async def prompted() -> Application[object]:
-    """Wait for the prompt; the application that runs it."""
-    session = get_app_session()
-    assert isinstance(session.output, Drawn)
-    await session.output.drawn.wait()
-    assert session.app is not None
-    return session.app
+def drawn() -> asyncio.Event:
+    """Set once the prompt has been drawn."""
+    screen = get_app_session().output
+    assert isinstance(screen, Drawn)
+    return screen.drawn
 
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
-    with create_pipe_input() as keys, create_app_session(input=keys, output=Drawn()) as session:
-        assert isinstance(session.output, Drawn)
-        drawn = session.output.drawn
+    with create_pipe_input() as keys, create_app_session(input=keys, output=Drawn()):
 
-        def make(*, answer: Answer = echo, inputs: Path | None = None) -> tuple[Talk, PipeInput]:
-            drawn.clear()
+        def make(*, answer: Answer = echo) -> tuple[Talk, PipeInput]:
             out, err = Tty(), Tty()
             for name, stream in (("stdin", Tty()), ("stdout", out), ("stderr", err)):
                 monkeypatch.setattr(sys, name, stream)
-            return Talk(Console(inputs=inputs), out, err, answer), keys
+            return Talk(Console(), out, err, answer), keys
 
         yield make

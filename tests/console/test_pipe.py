@@ -174,6 +174,13 @@ async def test_only_a_whole_answer_is_success(pipe: Pipe) -> None:
     assert talk.err.getvalue() == f"{StoreUnavailable.notice}\n"
 
 
+async def test_an_empty_question_is_not_asked(pipe: Pipe) -> None:
+    """Nothing but white space is no question: it is told and nothing is asked."""
+    talk = pipe(question=" \n\x00 ")
+    assert await talk.run() == 1
+    assert (talk.asked, talk.err.getvalue()) == ([], "There is no question.\n")
+
+
 async def test_what_the_model_writes_drives_no_terminal(pipe: Pipe) -> None:
     """Escape sequences in an answer are made harmless, wherever the stream cuts them."""
 

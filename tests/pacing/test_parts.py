@@ -204,19 +204,6 @@ async def test_intent_is_kept_before_and_ref_after_each_message() -> None:
     assert [message.buttons for message in surface.wall.messages.values()] == [(), (), (), (), RETRY][-len(refs) :]
 
 
-async def test_the_rest_goes_into_the_last_part() -> None:
-    """Where a platform allows only so many messages, the last one gets all the rest, in the final text only."""
-    limits = Limits(characters=200, cadence_s=1.0, sign_every_s=8.0, max_parts=2)
-    surface, draft = surface_and_draft(limits=limits)
-    async with PartsReply(surface, draft) as reply:
-        reply.show(LONG)
-        await asyncio.sleep(5)
-        assert max(map(len, surface.wall.texts)) <= 200
-        await reply.finish(LONG)
-    first, rest = surface.wall.texts
-    assert "".join((first + rest).split()) == "".join(LONG.split())
-
-
 # ---- the end
 
 
