@@ -4,7 +4,7 @@ Knows no platform. Time is the running loop's, so a test's loop may jump.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol, Self
 
@@ -41,16 +41,8 @@ class Surface(Protocol):
 
     async def delete(self, ref: MessageRef) -> None: ...
 
-    async def find(self) -> Mapping[int, MessageRef]:
-        """All that this turn has created, `by_part`: after a takeover, after a failed `create` and in a repair."""
-
-
-def by_part(found: Iterable[tuple[int, MessageRef]]) -> dict[int, MessageRef]:
-    """What a look-up has found, by part; a second message of a part is not left out but put beyond all parts."""
-    messages: dict[int, MessageRef] = {}
-    for part, ref in found:
-        messages[max(_STRAYS, *messages) + 1 if part in messages else part] = ref
-    return messages
+    async def find(self) -> Sequence[tuple[int, MessageRef]]:
+        """All that this turn has created, with its part, in order: after a takeover, a failed `create`, in a repair."""
 
 
 class _Messages:
@@ -106,7 +98,7 @@ class _Messages:
             return
         async with self._calling():
             found = await self._surface.find()
-        for part, ref in sorted(found.items()):
+        for part, ref in found:
             known = self.draft.refs
             if ref not in known.values():
                 await self.draft.keep(max(_STRAYS, *known) + 1 if known.get(part) else part, ref)

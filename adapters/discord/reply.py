@@ -1,7 +1,7 @@
 """The messages of one reply on Discord: the primitives that `adapters.parts` plans over. Errors leave as ours."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import aiohttp
@@ -71,14 +71,14 @@ class DiscordSurface:
         with errors_as_ours():
             await self._channel.get_partial_message(int(ref.id)).delete()
 
-    async def find(self) -> Mapping[int, MessageRef]:
+    async def find(self) -> Sequence[tuple[int, MessageRef]]:
         """Our replies to the question, in their order. Without the right to read history the nonce alone must do."""
         mine: list[MessageRef] = []
         with suppress(ReplyUndeliverable), errors_as_ours():
             async for post in self._channel.history(after=discord.Object(self._asked), limit=500, oldest_first=True):
                 if post.author == self._client().user and post.reference and post.reference.message_id == self._asked:
                     mine.append(MessageRef(channel=str(self._home), id=str(post.id)))
-        return dict(enumerate(mine))
+        return list(enumerate(mine))
 
     async def _send(self, text: str, nonce: str) -> discord.Message:
         asked = discord.MessageReference(message_id=self._asked, channel_id=self._home, fail_if_not_exists=False)

@@ -1,6 +1,6 @@
 """The messages of one reply on Slack: the primitives that `adapters.parts` plans over. Errors leave as ours."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import aiohttp
@@ -59,8 +59,8 @@ class SlackSurface:
         with errors_as_ours():
             await self._web.chat_delete(channel=ref.channel, ts=ref.id)
 
-    async def find(self) -> Mapping[int, MessageRef]:
-        found: dict[int, MessageRef] = {}
+    async def find(self) -> Sequence[tuple[int, MessageRef]]:
+        found: list[tuple[int, MessageRef]] = []
         place = {"channel": self._to.channel, "ts": self._to.thread, "oldest": self._to.reply_to}
         place["include_all_metadata"] = "true"
         with errors_as_ours():
@@ -68,5 +68,5 @@ class SlackSurface:
                 for message in page["messages"]:
                     mark = message.get("metadata", {}).get("event_payload", {})
                     if mark.get("turn") == self._turn:
-                        found[mark["part"]] = MessageRef(channel=self._to.channel, id=message["ts"])
+                        found.append((mark["part"], MessageRef(channel=self._to.channel, id=message["ts"])))
         return found

@@ -163,13 +163,13 @@ async def test_parts_are_found_when_their_nonces_are_forgotten(
     refs.append(await surface.create(1, "two", ()))
     server.say(server.general, "I reply too", reply_to=str(surface._asked))
     clock.advance(60 * NONCE_S)
-    assert await surface.find() == dict(enumerate(refs))
+    assert await surface.find() == list(enumerate(refs))
 
 
 async def test_without_the_right_to_read_nothing_is_found(server: DiscordServer, surface: DiscordSurface) -> None:
     """Where the history is closed to us the nonce has to do, so looking is no error."""
     server.faults.append(Fault(match=HISTORY, status=403, body={"code": 50001, "message": "Missing Access"}))
-    assert await surface.find() == {}
+    assert await surface.find() == []
 
 
 async def test_a_deleted_question_is_answered_without_the_reference(

@@ -1,7 +1,7 @@
 """A platform in memory: channels of messages, surfaces that write into them, and an adapter over both."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -85,10 +85,10 @@ class FakeSurface:
 
         await self._call(f"delete {ref.id}", take)
 
-    async def find(self) -> Mapping[int, MessageRef]:
-        def take() -> dict[int, MessageRef]:
+    async def find(self) -> Sequence[tuple[int, MessageRef]]:
+        def take() -> list[tuple[int, MessageRef]]:
             mine = (shown for shown in self.wall.messages.values() if shown.turn == self.turn)
-            return {shown.part: MessageRef(channel="c1", id=shown.id) for shown in mine}
+            return [(shown.part, MessageRef(channel="c1", id=shown.id)) for shown in mine]
 
         return await self._call("find", take)
 

@@ -127,7 +127,7 @@ async def test_parts_are_found_by_their_metadata(server: SlackServer, surface: S
     for number in range(250):
         server.say(server.general, f"talk {number}", thread_ts=server.general.messages[0].ts)
     refs.append(await surface.create(1, "two", ()))
-    assert await surface.find() == dict(enumerate(refs))
+    assert await surface.find() == list(enumerate(refs))
     assert len(server.named("conversations.replies")) == 3
 
 
@@ -137,7 +137,7 @@ async def test_a_message_keeps_its_mark_when_it_is_edited(server: SlackServer, s
     await surface.edit(ref, "new & <b>bold</b>", ())
     [message] = server.general.by(server.bot)
     assert (message.versions, message.text) == (["old", "new & <b>bold</b>"], "new &amp; &lt;b&gt;bold&lt;/b&gt;")
-    assert await surface.find() == {0: ref}
+    assert await surface.find() == [(0, ref)]
 
 
 async def test_a_long_text_is_edited_in_full(server: SlackServer, surface: SlackSurface) -> None:
