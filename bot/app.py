@@ -1,7 +1,6 @@
 """The one composition root: builds the parts from the settings, runs them, drains them. All wiring is here."""
 
 import asyncio
-import contextlib
 import fcntl
 import logging
 import os
@@ -16,7 +15,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.conversation import Kit
-from bot.errors import BotError, SettingsInvalid, StoreUnavailable
+from bot.errors import BotError, SettingsInvalid
 from bot.inbox import Inbox
 from bot.limits import Limits
 from bot.model.chain import Chain
@@ -51,7 +50,6 @@ class App:
     worker: Worker
     intake: EventIntake
     adapters: Mapping[str, Adapter]
-    store: Store
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until SIGTERM, SIGINT or the end of every adapter (the console's input); then drain."""
@@ -123,7 +121,7 @@ async def assembled(settings: Settings, chain: Chain, adapters: Sequence[Adapter
         inbox = Inbox(store, settings)
         kit = Kit(inbox=inbox, model=chain, limits=Limits(store, settings, time.time), settings=settings)
         worker = Worker(kit, by_platform, handle, failure_limit=5 if settings.platforms else 1)
-        yield App(worker=worker, intake=EventIntake(inbox=inbox, hear=settings.hear), adapters=by_platform, store=store)
+        yield App(worker=worker, intake=EventIntake(inbox=inbox, hear=settings.hear), adapters=by_platform)
 
 
 @asynccontextmanager
@@ -201,12 +199,10 @@ async def ask(settings: Settings, tell: Tell, question: str) -> int:
     """`parley ask`: one question through the whole pipeline; 0 only for a whole answer."""
     from adapters.console.client import Console
 
-    name = f"ask-{time.time():.0f}-{os.urandom(4).hex()}"
-    console = Console(name=name, call_s=settings.call_s, question=question)
+    # Its scripts let all that is kept under such a name expire within the hour.
+    console = Console(name=f"ask-{os.urandom(6).hex()}", call_s=settings.call_s, question=question)
     async with chosen_model(settings, tell) as (bearing, chain, _), assembled(bearing, chain, [console]) as app:
         await app.run(lambda: None)
-        # Nobody can come back to it: what is kept of a single question ends with its process.
-        await _forget_asks(app.store, name)
     return console.exit_code
 
 
@@ -260,13 +256,3 @@ def _choice(settings: Settings, providers: list[Provider], introduction: str) ->
     patience = Patience(first_token_s=settings.first_token_s, idle_s=settings.idle_s)
     chain = Chain(providers, model=settings.model, fallbacks=settings.fallback_models, patience=patience)
     return settings, chain, introduction
-
-
-async def _forget_asks(store: Store, name: str) -> None:
-    """Delete what this `ask` has kept, and what killed ones left behind more than a day ago."""
-    with contextlib.suppress(StoreUnavailable):
-        async for key in store.scan("parley:{ask-*}:*"):
-            owner = key.partition("{")[2].partition(":")[0]
-            born = owner.split("-")[1]
-            if owner == name or (born.isdigit() and time.time() - int(born) > 86_400):
-                await store.command("UNLINK", key)

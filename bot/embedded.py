@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import os
 import shutil
-from contextlib import suppress
 from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
@@ -32,7 +31,6 @@ class Embedded:
         self._folder = data_dir.expanduser().absolute() / "store"
         self._min_free_bytes = min_free_bytes
         self._use: TextIOWrapper | None = None
-        self._keeper: asyncio.Task[None] | None = None
         # A socket's path must stay below 104 bytes (macOS) or 108 (Linux), and the user's own folder may be long.
         name = f"parley-{os.getuid()}-{hashlib.sha256(bytes(self._folder)).hexdigest()[:16]}"
         self._socket = Path("/tmp" if os.access("/tmp", os.W_OK) else self._folder, name, "store")
@@ -51,16 +49,12 @@ class Embedded:
                 self._use = self._use or _try_lock(self._folder / "users.lock", shared=True)
         except OSError as error:
             raise _unavailable(error.strerror or "does not answer", self._folder) from error
-        self._keeper = self._keeper or asyncio.create_task(self._keep())
         return f"unix://{self._socket}"
 
     async def stop(self, *exc: object) -> None:
         """Give the server back; the last user stops it and waits until it has ended."""
-        if not self._use or not self._keeper:
+        if not self._use:
             return
-        self._keeper.cancel()
-        await asyncio.gather(self._keeper, return_exceptions=True)
-        self._keeper = None
         with await self._lock("start.lock"):
             self._use.close()
             self._use = None
@@ -71,14 +65,6 @@ class Embedded:
                 shutil.rmtree(self._socket.parent, ignore_errors=True)
 
     __aenter__, __aexit__ = start, stop
-
-    async def _keep(self) -> None:
-        """Start the server again whenever it dies; who speaks to it tells that it was away."""
-        while True:
-            await _ask(self._socket, b"BLPOP parley:never 0", None)  # answered by nobody: it ends with the server
-            with suppress(StoreUnavailable):  # as on a full disk, until there is room
-                await self.start()
-            await asyncio.sleep(1)
 
     async def _lock(self, name: str) -> TextIOWrapper:
         try:

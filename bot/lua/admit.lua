@@ -20,4 +20,5 @@ if ARGV[5] ~= '' then
   end
 end
 if kind == 'ask' then push(lane, ARGV[6]) end
+fleeting(lane)
 return 'admitted'

@@ -24,6 +24,7 @@ local function take(lane, expired)
   -- A batch that was touched meanwhile has no finished answer any more.
   if redis.call('HDEL', open, 'changed') == 1 then redis.call('HDEL', open, 'final') end
   redis.call('ZADD', P .. 'lease', int(t + lease_ms), lane)
+  fleeting(lane)
   local n = tonumber(redis.call('HGET', open, 'n'))
   local items = {}
   if n > 0 then items = redis.call('LRANGE', P .. 'l:' .. lane, 0, n - 1) end

@@ -38,4 +38,5 @@ if ARGV[9] ~= '' then redis.call('ZADD', P .. 'unsettled', int(now()), ARGV[9]) 
 leave(conversation, channel)
 if redis.call('LLEN', P .. 'l:' .. lane) > 0 then ready(lane) else redis.call('SREM', P .. 'lanes', lane) end
 if repair then push(conversation .. '|!' .. turn, repair) end
+fleeting(lane, 'turn:' .. turn)
 return 'committed'

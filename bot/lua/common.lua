@@ -75,6 +75,15 @@ local function append(conversation, entry, keep_s, most)
   redis.call('EXPIRE', P .. 'n:' .. conversation, keep_s)
 end
 
+-- What belongs to one `parley ask` ends with it, even if it was killed: nobody can come back to its question.
+local function fleeting(lane, record)
+  if not string.find(P, '{ask-', 1, true) then return end
+  local conversation, channel = places(lane)
+  local keys = { 'l:' .. lane, 'o:' .. lane, 't:' .. conversation, 'n:' .. conversation, 'b:' .. conversation,
+    'r:' .. channel, 'lanes', 'idx', 'ring', 'live', 'lease', 'later', 'dead', 'unsettled', record }
+  for _, key in ipairs(keys) do redis.call('EXPIRE', P .. key, 3600) end
+end
+
 local function holds(lane, turn, fence)
   local open = redis.call('HMGET', P .. 'o:' .. lane, 'turn', 'fence')
   return open[1] == turn and open[2] == fence

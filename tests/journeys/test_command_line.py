@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from tests.servers.model import Answer, ModelServer
 
@@ -75,6 +76,20 @@ async def test_ask_prints_the_answer_and_nothing_else(model: ModelServer, tmp_pa
         status=0, out="Hello there.\n", err=""
     )
     assert "from \ufffd stdin" in str(model.requests[-1].body)
+
+
+async def test_nothing_of_an_ask_is_kept_for_long(model: ModelServer, tmp_path: Path, store_url: str) -> None:
+    """All keys of a single question expire, whether it was answered or its process was killed."""
+    env = at(model, tmp_path, REDIS_URL=store_url)
+    await parley("ask", "hi?", cwd=tmp_path, env=env)
+    model.script(Answer(chunks=("Hello ", "there."), stall_at=1))
+    async with started("ask", "hi?", cwd=tmp_path, env=env), asyncio.timeout(60):
+        await model.stalled()
+    client = Redis.from_url(store_url)
+    lives = {key.decode(): await client.ttl(key) async for key in client.scan_iter("parley:{ask-*")}
+    await client.aclose()
+    assert any("}:l:" in key for key in lives)
+    assert {key: life for key, life in lives.items() if life < 0} == {}
 
 
 async def test_ask_without_a_whole_answer_fails_with_a_plain_notice(model: ModelServer, tmp_path: Path) -> None:

@@ -155,16 +155,17 @@ async def test_an_orphan_is_adopted(tmp_path: Path) -> None:
 
 
 async def test_a_killed_server_is_started_again_with_all_its_data(tmp_path: Path) -> None:
-    """After kill -9 of the server its users start it again, at the same address; nothing acknowledged is lost."""
+    """After kill -9 of the server the next start brings it back at the same address; nothing acknowledged is lost."""
     user = await User.start(tmp_path)
+    async with client_of(user.url) as client:
+        for number in range(50):
+            await client.rpush("list", str(number))
+    killed = await process_id(user.url)
+    os.kill(killed, signal.SIGKILL)
     async with Embedded(tmp_path) as url:
-        async with client_of(url) as client:
-            for number in range(50):
-                await client.rpush("list", str(number))
-        killed = await process_id(url)
-        os.kill(killed, signal.SIGKILL)
         async with client_of(url, retry=Retry(ConstantBackoff(0.02), 500)) as client:
             assert await client.llen("list") == 50
+        assert url == user.url
         assert await process_id(url) != killed
     await user.end()
     assert await is_gone(url)
