@@ -12,7 +12,6 @@ from bot.app import App
 from bot.errors import BotError, PlatformUnavailable, SettingsInvalid
 from bot.events import Address
 from bot.ports import Draft, Intake, Reply
-from bot.store import Store
 from bot.worker import Worker
 from handlers.intake import EventIntake
 from tests.fakes.clock import VirtualLoop
@@ -42,9 +41,7 @@ class Failing:
 def live(errors: Sequence[Exception]) -> list[float]:
     """When a life with these failures was begun anew, in seconds."""
     adapter = Failing(errors)
-    app = App(
-        worker=cast(Worker, None), intake=cast(EventIntake, None), adapters={"p": adapter}, store=cast(Store, None)
-    )
+    app = App(worker=cast(Worker, None), intake=cast(EventIntake, None), adapters={"p": adapter})
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(app._live(adapter, lambda: None))
     return adapter.runs

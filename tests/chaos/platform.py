@@ -1,0 +1,184 @@
+"""A small platform on loopback: channels of messages that only `find` can look up again, and people who write there.
+
+As on Slack a create is not idempotent, and an event that was not acknowledged is delivered again, perhaps elsewhere.
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+from aiohttp import WSMsgType, web
+
+from tests.chaos.check import Asked, Verb, Write
+from tests.chaos.script import question
+from tests.servers.common import Call, Fault, Json, WireServer
+
+_VERBS: tuple[Verb, ...] = ("create", "edit", "delete", "find")
+Trouble = Literal["none", "refused", "lost", "dropped", "slow", "late"]
+
+
+@dataclass(slots=True, eq=False)
+class _Gateway:
+    """One process that listens, and what it was told but has not acknowledged."""
+
+    socket: web.WebSocketResponse
+    told: dict[str, "asyncio.Future[bool]"] = field(default_factory=dict)
+
+    def acknowledge(self, id: str, *, is_taken: bool) -> None:
+        waiting = self.told.pop(id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(is_taken)
+
+
+class Platform(WireServer):
+    """Its `writes` are what took effect, in order; `asked` is what people wrote. People of one lane wait for the
+    acknowledgement of what they wrote before: so the order in which they ask is known.
+
+    Of all calls `trouble` (0 to 1, may be changed) go wrong in a way that the seed chooses; an effect that comes late
+    comes within `call_s`, the bound of the callers' patience. `redeliver_s`: when an event is delivered again.
+    """
+
+    def __init__(self, *, seed: int = 0, trouble: float = 0.0, call_s: float = 0.3, redeliver_s: float = 2.0) -> None:
+        super().__init__(time.monotonic)
+        self.trouble = trouble
+        self.writes: list[Write] = []
+        self.asked: list[Asked] = []
+        self.acknowledged = 0
+        self.refusals = 0
+        """Events that no process took."""
+        self._texts: dict[str, str] = {}
+        self._marks: dict[str, tuple[str, int]] = {}
+        self._count = 0
+        self._call_s = call_s
+        self._redeliver_s = redeliver_s
+        self._dice = random.Random(seed)
+        self._gateways: list[_Gateway] = []
+        self._waiting: dict[str, deque[Asked]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/events", self._listen), web.post("/{verb}", self._called)]
+
+    async def disconnect(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for gateway in list(self._gateways):
+            await gateway.socket.close()
+
+    # ---- people
+
+    def say(self, channel: str, author: str) -> Asked:
+        """A person asks something."""
+        # From 7 on, because the answers to the first three then have several messages.
+        asked = Asked(id=f"q{7 + len(self.asked)}", channel=channel, author=author)
+        self.asked.append(asked)
+        lane = self._waiting.setdefault(asked.lane, deque())
+        lane.append(asked)
+        if len(lane) == 1:
+            task = asyncio.create_task(self._deliver(lane))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return asked
+
+    @property
+    def gateways(self) -> int:
+        """How many processes listen."""
+        return len(self._gateways)
+
+    async def _deliver(self, lane: deque[Asked]) -> None:
+        while lane:
+            while not self._gateways:
+                await self._changed.wait()
+            if await self._tell(self._dice.choice(self._gateways), lane[0]):
+                lane.popleft()
+                self.acknowledged += 1
+            else:
+                self.refusals += 1
+            self.note()
+
+    async def _tell(self, gateway: _Gateway, asked: Asked) -> bool:
+        gateway.told[asked.id] = answer = asyncio.get_running_loop().create_future()
+        event = {"id": asked.id, "channel": asked.channel, "author": asked.author, "text": question(asked.id)}
+        try:
+            async with asyncio.timeout(self._redeliver_s):
+                await gateway.socket.send_json(event)
+                return bool(await answer)
+        except (TimeoutError, ConnectionError):
+            return False
+
+    async def _listen(self, request: web.Request) -> web.WebSocketResponse:
+        gateway = _Gateway(web.WebSocketResponse())
+        await gateway.socket.prepare(request)
+        self._gateways.append(gateway)
+        self.note()
+        try:
+            async for message in gateway.socket:
+                if message.type is WSMsgType.TEXT:
+                    said: Json = message.json()
+                    gateway.acknowledge(said["id"], is_taken=said["taken"])
+        finally:
+            self._gateways.remove(gateway)
+            for id in list(gateway.told):
+                gateway.acknowledge(id, is_taken=False)
+            self.note()
+        return gateway.socket
+
+    # ---- the bot
+
+    async def _called(self, request: web.Request) -> web.StreamResponse:
+        verb, body = cast(Verb, request.match_info["verb"]), cast(Json, await request.json())
+        if verb not in _VERBS:
+            return web.json_response({}, status=400)
+        trouble = self._chosen(verb)
+        if trouble == "slow":
+            await asyncio.sleep(self._dice.uniform(0.1, 0.8) * self._call_s)
+        elif trouble in ("refused", "lost", "dropped"):
+            status = 0 if trouble == "dropped" else 503
+            self.faults = [*(fault for fault in self.faults if fault.times), Fault(match=verb, status=status)]
+            self.faults[-1].is_applied = trouble != "refused"
+        response = await self.serve(
+            request, Call(name=verb, body=body), lambda: self._effect(verb, body), lambda fault: _refused(fault.status)
+        )
+        if trouble == "late":
+            await asyncio.sleep(self._dice.uniform(0.1, 2.0) * self._call_s)
+        return response
+
+    def _chosen(self, verb: Verb) -> Trouble:
+        if self._dice.random() >= self.trouble:
+            return "none"
+        return self._dice.choice(("refused", "lost", "dropped", "slow", "late"))
+
+    def _effect(self, verb: Verb, body: Json) -> web.Response:
+        if verb == "find":
+            mine = [(part, id) for id, (turn, part) in self._marks.items() if turn == body["turn"]]
+            return web.json_response({"found": [{"part": part, "id": id} for part, id in mine]})
+        if verb == "create":
+            self._count += 1
+            id = f"m{self._count}"
+            self._marks[id] = (body["turn"], body["part"])
+        else:
+            id = body["id"]
+            if id not in self._marks:
+                return _refused(404)
+        turn, part = self._marks[id]
+        if verb == "delete":
+            del self._marks[id]
+        write = Write(
+            at=self.clock(),
+            verb=verb,
+            sender=body["sender"],
+            message=id,
+            channel=body["channel"],
+            turn=turn,
+            part=part,
+            text=body.get("text", ""),
+        )
+        self.writes.append(write)
+        return web.json_response({"id": id})
+
+
+def _refused(status: int) -> web.Response:
+    return web.json_response({}, status=status)
