@@ -128,8 +128,10 @@ async def _generate(kit: Kit, lease: Lease, reply: Reply, questions: Sequence[En
     except Stopped:
         final.note = "*(stopped)*" if final.text else "Stopped."
     final.total_ms = _ms_since(started)
-    final.output_tokens = final.output_tokens or len(final.text) // 4
     kit.tokens.learn(request.model, prompt.tokens, final.input_tokens)
+    # Where the server told no usage, or was stopped before it could, our estimate is charged.
+    final.input_tokens = final.input_tokens or prompt.tokens
+    final.output_tokens = final.output_tokens or len(final.text) // 4
     return final
 
 

@@ -1,6 +1,6 @@
 """What the core asks of the outside: small Protocols, and the plain data that crosses them."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,14 +44,9 @@ class Draft(Protocol):
     exist on the platform, so look before creating. `is_takeover` is true from the second attempt on.
     """
 
-    @property
-    def turn(self) -> str: ...
-
-    @property
-    def is_takeover(self) -> bool: ...
-
-    @property
-    def refs(self) -> Mapping[int, MessageRef | None]: ...
+    turn: str
+    is_takeover: bool
+    refs: dict[int, MessageRef | None]
 
     def writing(self) -> AbstractAsyncContextManager[None]:
         """Held around each platform call that writes, and around nothing else.
@@ -95,8 +90,7 @@ class Reply(Protocol):
 class Adapter(Protocol):
     """One platform. A failure of its `run` stops this platform alone."""
 
-    @property
-    def platform(self) -> str: ...
+    platform: str
 
     async def run(self, intake: Intake, ready: Callable[[], None]) -> None:
         """Connect, hand events to `intake` until cancelled; `ready` is called once connected.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
-from tests.chaos.script import USAGE, answered, pages, whole
+from tests.chaos.script import answered, pages, whole
 
 Verb = Literal["create", "edit", "delete", "find"]
 
@@ -51,12 +51,14 @@ class Kept:
 class Books:
     """What the store holds in the end: per channel the ids of the questions and the answers, each in order.
 
-    `leftovers` are keys that must not be there once all is done; `spent` are the tokens that were charged.
+    `leftovers` are keys that must not be there once all is done; `used` are the tokens of the closed turns, `spent`
+    those that were charged to the workspace.
     """
 
     asked: Mapping[str, Sequence[str]] = field(default_factory=dict)
     answers: Mapping[str, Sequence[Kept]] = field(default_factory=dict)
     leftovers: Sequence[str] = ()
+    used: int = 0
     spent: int = 0
     turns: int = 0
     deaths: int = 0
@@ -191,8 +193,8 @@ def _check_books(verdict: Verdict, asked: Sequence[Asked], replies: Sequence[Rep
                 verdict.misfiled.append(f"{kept.questions}: kept {kept.parts}, shown {shown.get(kept.questions)}")
         _check_kept_order(verdict, mine, answers)
     verdict.leftover += books.leftovers
-    if books.spent != books.turns * (USAGE[0] + USAGE[1]):
-        verdict.misfiled.append(f"{books.spent} tokens are charged for {books.turns} turns")
+    if books.spent != books.used:
+        verdict.misfiled.append(f"{books.spent} tokens are charged for {books.used}")
 
 
 def _check_kept_order(verdict: Verdict, asked: Iterable[Asked], answers: Iterable[Kept]) -> None:

@@ -38,10 +38,19 @@ class Platform(WireServer):
     acknowledgement of what they wrote before: so the order in which they ask is known.
 
     Of all calls `trouble` (0 to 1, may be changed) go wrong in a way that the seed chooses; an effect that comes late
-    comes within `call_s`, the bound of the callers' patience. `redeliver_s`: when an event is delivered again.
+    comes within `call_s`, the bound of the callers' patience. Each call takes up to `pace_s` before its effect and as
+    long again after it. `redeliver_s`: when an event is delivered again.
     """
 
-    def __init__(self, *, seed: int = 0, trouble: float = 0.0, call_s: float = 0.3, redeliver_s: float = 2.0) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        trouble: float = 0.0,
+        pace_s: float = 0.0,
+        call_s: float = 0.3,
+        redeliver_s: float = 2.0,
+    ) -> None:
         super().__init__(time.monotonic)
         self.trouble = trouble
         self.writes: list[Write] = []
@@ -49,9 +58,9 @@ class Platform(WireServer):
         self.acknowledged = 0
         self.refusals = 0
         """Events that no process took."""
-        self._texts: dict[str, str] = {}
         self._marks: dict[str, tuple[str, int]] = {}
         self._count = 0
+        self._pace_s = pace_s
         self._call_s = call_s
         self._redeliver_s = redeliver_s
         self._dice = random.Random(seed)
@@ -132,21 +141,20 @@ class Platform(WireServer):
         verb, body = cast(Verb, request.match_info["verb"]), cast(Json, await request.json())
         if verb not in _VERBS:
             return web.json_response({}, status=400)
-        trouble = self._chosen(verb)
-        if trouble == "slow":
-            await asyncio.sleep(self._dice.uniform(0.1, 0.8) * self._call_s)
-        elif trouble in ("refused", "lost", "dropped"):
+        trouble = self._chosen()
+        await asyncio.sleep(self._dice.uniform(0.1, 0.8) * (self._call_s if trouble == "slow" else self._pace_s))
+        if trouble in ("refused", "lost", "dropped"):
             status = 0 if trouble == "dropped" else 503
             self.faults = [*(fault for fault in self.faults if fault.times), Fault(match=verb, status=status)]
             self.faults[-1].is_applied = trouble != "refused"
         response = await self.serve(
             request, Call(name=verb, body=body), lambda: self._effect(verb, body), lambda fault: _refused(fault.status)
         )
-        if trouble == "late":
-            await asyncio.sleep(self._dice.uniform(0.1, 2.0) * self._call_s)
+        late_s = 2 * self._call_s if trouble == "late" else self._pace_s
+        await asyncio.sleep(self._dice.uniform(0.1, 1.0) * late_s)
         return response
 
-    def _chosen(self, verb: Verb) -> Trouble:
+    def _chosen(self) -> Trouble:
         if self._dice.random() >= self.trouble:
             return "none"
         return self._dice.choice(("refused", "lost", "dropped", "slow", "late"))

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bot.conversation import Answer as Recorded
+from bot.inbox import pairs_of
 from bot.store import Store
-from bot.stored import Entry, load_entries
+from bot.stored import Entry, load, load_entries
 from tests.chaos.adapter import PLATFORM, conversation
 from tests.chaos.check import Books, Kept, Verdict, check, standing
 from tests.chaos.fleet import Fleet, Member
@@ -85,13 +87,15 @@ class Scene:
                 else:
                     asked_in[channel].append(entry.id)
         records = [record async for record in self._records()]
-        spent = [await self._number(name) async for name in self.store.scan("parley:{w:*}:tokens:*")]
+        answers_kept = [load(Recorded, record["final"]) for record in records if record["outcome"] == "answered"]
+        spent = [await self.store.command("GET", name) async for name in self.store.scan("parley:{w:*}:tokens:*")]
         return Books(
             asked=asked_in,
             answers=answers,
             leftovers=await self.leftovers(),
-            spent=sum(spent),
-            turns=sum(record["outcome"] == "answered" for record in records),
+            used=sum(final.input_tokens + final.output_tokens for final in answers_kept),
+            spent=sum(map(int, spent)),
+            turns=len(answers_kept),
             deaths=sum(int(record["deaths"]) for record in records),
             repairs=sum(record["outcome"] == "repaired" for record in records),
         )
@@ -104,14 +108,9 @@ class Scene:
 
     async def _records(self) -> AsyncIterator[dict[str, str]]:
         async for name in self.store.scan(f"parley:{{{PLATFORM}:*}}:turn:*"):
-            raw = await self.store.command("HMGET", name, "outcome", "deaths")
-            assert isinstance(raw, list)
-            outcome, deaths = (one or "" for one in raw)
-            yield {"outcome": outcome, "deaths": deaths or "0"}
-
-    async def _number(self, name: str) -> int:
-        raw = await self.store.command("GET", name)
-        return int(raw)
+            record = pairs_of(await self.store.command("HGETALL", name))
+            if record:  # its time may have come since it was listed
+                yield record
 
 
 @asynccontextmanager
@@ -122,6 +121,7 @@ async def scene(
     collect: bool = True,
     gap_s: float = 0.002,
     trouble: float = 0.0,
+    pace_s: float = 0.0,
     redeliver_s: float = 2.0,
 ) -> AsyncIterator[Scene]:
     """A world without processes yet. `trouble` (0 to 1) is how many calls of model and platform go wrong."""
@@ -132,7 +132,7 @@ async def scene(
         stack.push_async_callback(store.close)
         await store.open()
         options = Options(store=store_url, platform="", model="", collect=int(collect), log=str(log))
-        platform = Platform(seed=seed, trouble=trouble, call_s=CALL_S, redeliver_s=redeliver_s)
+        platform = Platform(seed=seed, trouble=trouble, pace_s=pace_s, call_s=CALL_S, redeliver_s=redeliver_s)
         model = ModelServer(gap_s=gap_s, answer=_answering(seed, trouble), keeps_requests=False)
         await stack.enter_async_context(platform)
         await stack.enter_async_context(model)

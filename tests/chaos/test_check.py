@@ -33,8 +33,8 @@ WRITES = [*reply("t1", SHORT, first=1), *reply("t2", "q1", first=10), *reply("t3
 BOOKS = Books(
     asked={"c1": [SHORT, "q1", LONG]},
     answers={"c1": [kept(SHORT, first=1), kept("q1", first=10), kept(LONG, first=20)]},
+    used=360,
     spent=360,
-    turns=3,
 )
 
 
@@ -52,7 +52,7 @@ def test_questions_that_were_answered_together_pass() -> None:
     """One answer may answer several questions of a lane."""
     writes = [*reply("t1", SHORT, LONG, first=1), *reply("t2", "q1", first=10)]
     answers = {"c1": [kept(SHORT, LONG, first=1), kept("q1", first=10)]}
-    assert found(writes, replace(BOOKS, answers=answers, spent=240, turns=2)).violations == []
+    assert found(writes, replace(BOOKS, answers=answers, used=240, spent=240)).violations == []
 
 
 def test_a_lost_answer_is_seen() -> None:

@@ -194,6 +194,6 @@ def _code() -> tuple[set[str], set[str]]:
                         members.add(f"{node.name}.{one.name}")
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 names.add(node.name)
-            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                names.add(node.target.id)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
     return members, names
