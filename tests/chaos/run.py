@@ -210,9 +210,15 @@ async def chaos(options: argparse.Namespace) -> int:
     collect = dice.random() < 0.5
     print(f"seed {options.seed}, collecting {'on' if collect else 'off'}", flush=True)
     async with store_server() as server:
-        async with scene(
-            server.url, seed=options.seed, collect=collect, gap_s=options.gap, trouble=options.trouble
-        ) as it:
+        world = scene(
+            server.url,
+            seed=options.seed,
+            collect=collect,
+            gap_s=options.gap,
+            trouble=options.trouble,
+            pace_s=options.pace,
+        )
+        async with world as it:
             run = Chaos(
                 it=it,
                 server=server,
@@ -239,6 +245,7 @@ def main() -> None:
     parser.add_argument("--conversations", type=int, default=200)
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--trouble", type=float, default=0.03, help="part of the calls that go wrong, 0 to 1")
+    parser.add_argument("--pace", type=float, default=0.04, help="seconds that the platform takes for a call, up to")
     parser.add_argument("--gap", type=float, default=0.02, help="seconds between two pieces of an answer")
     sys.exit(asyncio.run(chaos(parser.parse_args())))
 
