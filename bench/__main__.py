@@ -35,7 +35,7 @@ class Size:
     questions: int
 
 
-FULL = Size(rounds=24, block=40, crowd=400, many=10_000, appends=320, starts=5, questions=100)
+FULL = Size(rounds=48, block=20, crowd=400, many=10_000, appends=320, starts=5, questions=100)
 QUICK = Size(rounds=1, block=4, crowd=100, many=200, appends=64, starts=1, questions=2)
 BEFORE_MODEL = ("admit", "claim", "reserve")
 
@@ -62,7 +62,7 @@ def turns(bare: Side, whole: Side, size: Size) -> Iterator[Row]:
 def crowd(bare: Side, whole: Side, size: Size) -> Iterator[Row]:
     """A hundred conversations at a time, each with 50 messages before; the bare loop sends the questions alone."""
     alone, later = Block(turns=size.crowd, lanes=100), Block(turns=size.crowd, lanes=100, stored=50)
-    pairs = [(bare.turns(alone), whole.turns(later)) for _ in range(max(1, size.rounds // 2))]
+    pairs = [(bare.turns(alone), whole.turns(later)) for _ in range(max(1, size.rounds // 4))]
     rates = f"{median(b.per_s for b, _ in pairs):.0f}/s bare, {median(w.per_s for _, w in pairs):.0f}/s whole"
     ratio = median(w.per_s / b.per_s for b, w in pairs)
     yield Row(name="throughput over 100 conversations", value=ratio, unit="x", goal=1, is_least=True, more=rates)
@@ -82,8 +82,8 @@ def waits(whole: Side) -> Iterator[Row]:
 
 def depth(whole: Side, size: Size) -> Iterator[Row]:
     """A long history against a short one."""
-    blocks = [Block(turns=size.block, lanes=1, stored=stored) for stored in (50, 10_000)]
-    pairs = [(whole.turns(blocks[0]), whole.turns(blocks[1])) for _ in range(size.rounds)]
+    short, long = Block(turns=size.block, stored=50), Block(turns=size.block, stored=10_000)
+    pairs = [(whole.turns(short), whole.turns(long)) for _ in range(size.rounds)]
     cpu, p50 = median(b.cpu_ms / a.cpu_ms for a, b in pairs), median(b.p50_ms / a.p50_ms for a, b in pairs)
     yield Row(name="CPU per turn at 10,000 stored messages against 50", value=cpu, unit="x", goal=1.1)
     yield Row(name="p50 per turn at 10,000 stored messages against 50", value=p50, unit="x", goal=1.1)

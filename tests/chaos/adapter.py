@@ -7,12 +7,13 @@ import aiohttp
 
 from adapters.parts import PartsReply
 from bot.errors import MessageGone, PlatformUnavailable, StoreUnavailable
-from bot.events import Address, Conversation, MessageReceived, MessageRef, Person
+from bot.events import Address, Conversation, Event, MessageDeleted, MessageEdited, MessageReceived, MessageRef, Person
 from bot.pacing import Limits
 from bot.ports import Button, Draft, Intake
 from tests.chaos.script import LIMITS
 
 PLATFORM = "chaos"
+AT = 1_800_000_000.0
 
 
 def conversation(channel: str) -> Conversation:
@@ -40,9 +41,9 @@ class ChaosAdapter:
                 try:
                     await intake(_event(said))
                 except StoreUnavailable:
-                    await socket.send_json({"id": said["id"], "taken": False})
+                    await socket.send_json({"receipt": said["receipt"], "taken": False})
                 else:
-                    await socket.send_json({"id": said["id"], "taken": True})
+                    await socket.send_json({"receipt": said["receipt"], "taken": True})
 
     def reply(self, address: Address, draft: Draft) -> PartsReply:
         surface = ChaosSurface(self._opened(), self._address, self._sender, address.channel, draft.turn)
@@ -100,15 +101,18 @@ class ChaosSurface:
             raise PlatformUnavailable(str(error), retry_in_s=0.1) from error
 
 
-def _event(said: Mapping[str, str]) -> MessageReceived:
+def _event(said: Mapping[str, str]) -> Event:
     place = conversation(said["channel"])
-    return MessageReceived(
+    if said["kind"] == "delete":
+        return MessageDeleted(id=said["id"], conversation=place, at=AT)
+    message = MessageReceived(
         id=said["id"],
         conversation=place,
         author=Person(id=said["author"], name=said["author"].title()),
         text=said["text"],
-        at=1_800_000_000.0,
+        at=AT,
         address=Address(channel=place.channel, reply_to=said["id"]),
         is_direct=place.channel.startswith("d"),
         mentions_bot=True,
     )
+    return MessageEdited(message=message) if said["kind"] == "edit" else message

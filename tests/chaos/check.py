@@ -3,20 +3,28 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import Literal
 
-from tests.chaos.script import answered, pages, whole
+from tests.chaos.script import answered, pages, version, whole
 
 Verb = Literal["create", "edit", "delete", "find"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A question that a person wrote; those of one lane were written in the order of the list they stand in."""
+    """A question that a person wrote; those of one lane were written in the order of the list they stand in.
+
+    `version` counts its edits. `edited_at` and `deleted_at` are when a process had taken the last edit and the
+    deletion (seconds since the epoch).
+    """
 
     id: str
     channel: str
     author: str
+    version: int = 0
+    edited_at: float = inf
+    deleted_at: float = inf
 
     @property
     def lane(self) -> str:
@@ -45,6 +53,7 @@ class Kept:
     questions: tuple[str, ...]
     text: str
     parts: tuple[str, ...]
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +89,13 @@ class Reply:
         return "".join(text for _, _, text in self.parts)
 
     @property
-    def questions(self) -> list[str]:
+    def answers(self) -> list[str]:
+        """What it answers, with the versions of the questions."""
         return answered(self.text)
+
+    @property
+    def questions(self) -> list[str]:
+        return [version(id)[0] for id in self.answers]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,6 +107,7 @@ class Verdict:
     cut: list[str] = field(default_factory=list)
     disordered: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
     misfiled: list[str] = field(default_factory=list)
     leftover: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -144,7 +159,7 @@ def standing(writes: Sequence[Write]) -> list[Reply]:
 
 def _check_replies(verdict: Verdict, asked: Sequence[Asked], replies: Sequence[Reply]) -> None:
     places = Counter(id for reply in replies for id in reply.questions)
-    verdict.lost += [one.id for one in asked if not places[one.id]]
+    verdict.lost += [one.id for one in asked if not places[one.id] and one.deleted_at == inf]
     verdict.doubled += [f"{id} in {count} places" for id, count in sorted(places.items()) if count > 1]
     channels = {one.id: one.channel for one in asked}
     for reply in replies:
@@ -153,7 +168,7 @@ def _check_replies(verdict: Verdict, asked: Sequence[Asked], replies: Sequence[R
             verdict.doubled.append(f"turn {reply.turn} shows a part twice: {reply.parts}")
         elif not ids or any(channels.get(id) != reply.channel for id in ids):
             verdict.strange.append(f"turn {reply.turn} in {reply.channel}: {reply.text[:200]!r}")
-        elif tuple(text for _, _, text in reply.parts) != pages(ids):
+        elif tuple(text for _, _, text in reply.parts) != pages(reply.answers):
             verdict.cut.append(f"{' '.join(ids)} (turn {reply.turn}): {[text[-40:] for _, _, text in reply.parts]}")
 
 
@@ -182,12 +197,13 @@ def _check_books(verdict: Verdict, asked: Sequence[Asked], replies: Sequence[Rep
         entries, answers = Counter(books.asked.get(channel, ())), books.answers.get(channel, ())
         committed = Counter(id for kept in answers for id in kept.questions)
         for one in mine:
-            if (entries[one.id], committed[one.id]) != (1, 1):
-                verdict.misfiled.append(
-                    f"{one.id}: {entries[one.id]} times asked, in {committed[one.id]} committed turns"
-                )
+            counts, is_deleted = (entries[one.id], committed[one.id]), one.deleted_at < inf
+            if counts != (1, 1) and not (is_deleted and counts in ((0, 0), (0, 1))):
+                verdict.misfiled.append(f"{one.id}: {counts[0]} times asked, in {counts[1]} committed turns")
         for kept in answers:
-            if kept.text != whole(kept.questions):
+            _check_age(verdict, mine, kept)
+            texts = answered(kept.text)
+            if kept.text != whole(texts) or kept.questions != tuple(version(id)[0] for id in texts):
                 verdict.misfiled.append(f"the transcript's answer to {kept.questions}: {kept.text[-60:]!r}")
             elif shown.get(kept.questions) != kept.parts:
                 verdict.misfiled.append(f"{kept.questions}: kept {kept.parts}, shown {shown.get(kept.questions)}")
@@ -195,6 +211,18 @@ def _check_books(verdict: Verdict, asked: Sequence[Asked], replies: Sequence[Rep
     verdict.leftover += books.leftovers
     if books.spent != books.used:
         verdict.misfiled.append(f"{books.spent} tokens are charged for {books.used}")
+
+
+def _check_age(verdict: Verdict, asked: Iterable[Asked], kept: Kept) -> None:
+    """What was edited or deleted before an answer was committed is not answered as it was."""
+    versions = dict(map(version, answered(kept.text)))
+    for one in asked:
+        if one.id in versions and kept.at > one.deleted_at:
+            verdict.stale.append(
+                f"{one.id} was deleted {kept.at - one.deleted_at:.3f} s before its answer was committed"
+            )
+        if versions.get(one.id, one.version) < one.version and kept.at > one.edited_at:
+            verdict.stale.append(f"{one.id} was edited {kept.at - one.edited_at:.3f} s before its answer was committed")
 
 
 def _check_kept_order(verdict: Verdict, asked: Iterable[Asked], answers: Iterable[Kept]) -> None:

@@ -4,10 +4,12 @@ As on Slack a create is not idempotent, and an event that was not acknowledged i
 """
 
 import asyncio
+import itertools
 import random
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Literal, cast
 
 from aiohttp import WSMsgType, web
@@ -27,10 +29,18 @@ class _Gateway:
     socket: web.WebSocketResponse
     told: dict[str, "asyncio.Future[bool]"] = field(default_factory=dict)
 
-    def acknowledge(self, id: str, *, is_taken: bool) -> None:
-        waiting = self.told.pop(id, None)
+    def acknowledge(self, receipt: str, *, is_taken: bool) -> None:
+        waiting = self.told.pop(receipt, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(is_taken)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Post:
+    """What a person did with a question."""
+
+    kind: Literal["say", "edit", "delete"]
+    asked: Asked
 
 
 class Platform(WireServer):
@@ -54,18 +64,20 @@ class Platform(WireServer):
         super().__init__(time.monotonic)
         self.trouble = trouble
         self.writes: list[Write] = []
-        self.asked: list[Asked] = []
+        self.posted = 0
         self.acknowledged = 0
         self.refusals = 0
         """Events that no process took."""
         self._marks: dict[str, tuple[str, int]] = {}
         self._count = 0
+        self._asked: dict[str, Asked] = {}
         self._pace_s = pace_s
         self._call_s = call_s
         self._redeliver_s = redeliver_s
         self._dice = random.Random(seed)
+        self._receipts = itertools.count()
         self._gateways: list[_Gateway] = []
-        self._waiting: dict[str, deque[Asked]] = {}
+        self._waiting: dict[str, deque[_Post]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[web.RouteDef]:
@@ -82,35 +94,67 @@ class Platform(WireServer):
     def say(self, channel: str, author: str) -> Asked:
         """A person asks something."""
         # From 7 on, because the answers to the first three then have several messages.
-        asked = Asked(id=f"q{7 + len(self.asked)}", channel=channel, author=author)
-        self.asked.append(asked)
+        asked = Asked(id=f"q{7 + len(self._asked)}", channel=channel, author=author)
+        self._asked[asked.id] = asked
+        self._post("say", asked)
+        return asked
+
+    def edit(self, id: str) -> None:
+        """Its author gives a question another text."""
+        asked = self._asked[id]
+        self._asked[id] = asked = replace(asked, version=asked.version + 1, edited_at=inf)
+        self._post("edit", asked)
+
+    def delete(self, id: str) -> None:
+        """Its author deletes a question; whether it is answered until then is open."""
+        self._post("delete", self._asked[id])
+
+    @property
+    def asked(self) -> list[Asked]:
+        """What people wrote, in this order."""
+        return list(self._asked.values())
+
+    def _post(self, kind: Literal["say", "edit", "delete"], asked: Asked) -> None:
+        self.posted += 1
         lane = self._waiting.setdefault(asked.lane, deque())
-        lane.append(asked)
+        lane.append(_Post(kind=kind, asked=asked))
         if len(lane) == 1:
             task = asyncio.create_task(self._deliver(lane))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return asked
 
     @property
     def gateways(self) -> int:
         """How many processes listen."""
         return len(self._gateways)
 
-    async def _deliver(self, lane: deque[Asked]) -> None:
+    async def _deliver(self, lane: deque[_Post]) -> None:
         while lane:
             while not self._gateways:
                 await self._changed.wait()
             if await self._tell(self._dice.choice(self._gateways), lane[0]):
-                lane.popleft()
-                self.acknowledged += 1
+                self._taken(lane.popleft())
             else:
                 self.refusals += 1
             self.note()
 
-    async def _tell(self, gateway: _Gateway, asked: Asked) -> bool:
-        gateway.told[asked.id] = answer = asyncio.get_running_loop().create_future()
-        event = {"id": asked.id, "channel": asked.channel, "author": asked.author, "text": question(asked.id)}
+    def _taken(self, post: _Post) -> None:
+        self.acknowledged += 1
+        asked, now = self._asked[post.asked.id], time.time()
+        if post.kind == "edit" and post.asked.version == asked.version:
+            asked = replace(asked, edited_at=now)
+        elif post.kind == "delete":
+            asked = replace(asked, deleted_at=now)
+        self._asked[asked.id] = asked
+
+    async def _tell(self, gateway: _Gateway, post: _Post) -> bool:
+        asked, receipt = post.asked, str(next(self._receipts))
+        gateway.told[receipt] = answer = asyncio.get_running_loop().create_future()
+        event = {"kind": post.kind, "receipt": receipt, "id": asked.id, "channel": asked.channel}
+        event |= {
+            "author": asked.author,
+            "text": question(f"{asked.id}v{asked.version}" if asked.version else asked.id),
+        }
         try:
             async with asyncio.timeout(self._redeliver_s):
                 await gateway.socket.send_json(event)
@@ -127,11 +171,11 @@ class Platform(WireServer):
             async for message in gateway.socket:
                 if message.type is WSMsgType.TEXT:
                     said: Json = message.json()
-                    gateway.acknowledge(said["id"], is_taken=said["taken"])
+                    gateway.acknowledge(said["receipt"], is_taken=said["taken"])
         finally:
             self._gateways.remove(gateway)
-            for id in list(gateway.told):
-                gateway.acknowledge(id, is_taken=False)
+            for receipt in list(gateway.told):
+                gateway.acknowledge(receipt, is_taken=False)
             self.note()
         return gateway.socket
 

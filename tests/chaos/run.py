@@ -41,6 +41,7 @@ class Chaos:
     members: list[Member] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    withdrawn: set[str] = field(default_factory=set)
     _born: int = 0
 
     async def run(self) -> tuple[Verdict, Books]:
@@ -67,8 +68,25 @@ class Chaos:
             for _ in range(self.dice.choice((1, 1, 1, 2, 3))):
                 self.it.platform.say(channel, author)
                 left -= 1
+            self._think_again()
             pause_s = max(0.0, ends_at - time.monotonic()) / max(1, left)
             await asyncio.sleep(self.dice.uniform(0.0, 2.0) * pause_s * 1.5)
+
+    def _think_again(self) -> None:
+        """Somebody edits or deletes what was asked a moment ago; it may wait, be answered now or be answered."""
+        chosen = self.dice.choice(self.it.platform.asked[-15:])
+        if chosen.id in self.withdrawn:
+            return
+        match self.dice.randrange(20):
+            case 0:
+                self.it.platform.delete(chosen.id)
+                self.withdrawn.add(chosen.id)
+                self.done["deletions"] += 1
+            case 1 | 2:
+                self.it.platform.edit(chosen.id)
+                self.done["edits"] += 1
+            case _:
+                pass
 
     async def _mischief(self, ends_at: float) -> None:
         deeds: list[tuple[int, Callable[[], Awaitable[None]]]] = [
@@ -159,8 +177,9 @@ class Chaos:
         while True:
             await asyncio.sleep(TELL_EVERY_S)
             platform = self.it.platform
+            waiting = platform.posted - platform.acknowledged
             print(
-                f"{time.monotonic() - started:5.0f} s  asked {len(platform.asked)}  taken {platform.acknowledged}"
+                f"{time.monotonic() - started:5.0f} s  asked {len(platform.asked)}  open {waiting}"
                 f"  replies {len(standing(platform.writes))}  "
                 + "  ".join(f"{name} {count}" for name, count in sorted(self.done.items())),
                 flush=True,

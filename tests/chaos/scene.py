@@ -59,7 +59,7 @@ class Scene:
         """Wait until all was taken and nothing is left to do, then judge. After the time it is judged as it is."""
         try:
             async with asyncio.timeout(within_s):
-                while self.platform.acknowledged < len(self.platform.asked) or await self.leftovers():
+                while self.platform.acknowledged < self.platform.posted or await self.leftovers():
                     await asyncio.sleep(0.02)
         except TimeoutError:
             pass
@@ -83,7 +83,7 @@ class Scene:
         for channel in {one.channel for one in self.platform.asked}:
             for entry in await self._transcript(channel):
                 if entry.kind == "answer":
-                    answers[channel].append(Kept(questions=entry.questions, text=entry.text, parts=entry.parts))
+                    answers[channel].append(_kept(entry))
                 else:
                     asked_in[channel].append(entry.id)
         records = [record async for record in self._records()]
@@ -111,6 +111,10 @@ class Scene:
             record = pairs_of(await self.store.command("HGETALL", name))
             if record:  # its time may have come since it was listed
                 yield record
+
+
+def _kept(entry: Entry) -> Kept:
+    return Kept(questions=entry.questions, text=entry.text, parts=entry.parts, at=entry.at)
 
 
 @asynccontextmanager

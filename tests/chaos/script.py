@@ -10,8 +10,8 @@ LIMITS = Limits(characters=400, cadence_s=0.05, sign_every_s=5.0, first_s=0.05)
 """Of the platform of these tests: short messages, so that many an answer needs several."""
 USAGE = (100, 20, 0)
 """What the model's server counts for every answer: input, output and cached tokens."""
-_ASKED = re.compile(r"#(q\d+)#")
-_ANSWERED = re.compile(r"Answer to (q\d+):")
+_ASKED = re.compile(r"#(q\d+(?:v\d+)?)#")
+_ANSWERED = re.compile(r"Answer to (q\d+(?:v\d+)?):")
 _WORDS = [
     "the",
     "bot",
@@ -34,8 +34,14 @@ _WORDS = [
 
 
 def question(id: str) -> str:
-    """What a person writes."""
+    """What a person writes. An edited question has its version behind its id: "q7v2"."""
     return f"#{id}# and what then?"
+
+
+def version(id: str) -> tuple[str, int]:
+    """The id of the question, and which version of its text this is."""
+    question, _, number = id.partition("v")
+    return question, int(number or 0)
 
 
 def answer(id: str) -> str:

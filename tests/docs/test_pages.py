@@ -73,9 +73,9 @@ def test_the_readmes_commands_and_flags_exist(capsys: pytest.CaptureFixture[str]
 
 def test_the_readme_tells_every_command_and_every_preset(capsys: pytest.CaptureFixture[str]) -> None:
     """The table of commands is the command line's, and the table of presets is that of `parley init`."""
-    rows = {line.split("|")[1].strip() for line in page("README.md").splitlines() if line.startswith("| `")}
-    assert {row.split()[1].strip("`") for row in rows if row.startswith("`parley ")} == set(_command_line(capsys))
-    assert {row.strip("`") for row in rows if not row.startswith("`parley ")} == set(init.PRESETS)
+    text = page("README.md")
+    assert set(re.findall(r"^\| `parley (\w+)[^`]*` \|", text, re.MULTILINE)) == set(_command_line(capsys))
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set(init.PRESETS)
 
 
 def test_the_readme_shows_a_picture_and_the_two_commands() -> None:
@@ -92,6 +92,18 @@ def test_the_readmes_figures_are_those_of_the_settings() -> None:
     settings, text = Settings(), " ".join(page("README.md").split())
     assert f"{settings.transcript_days} days and {settings.transcript_messages:,} messages" in text
     assert f"for {settings.why_days} days" in text
+
+
+def test_the_readmes_measured_figures_are_those_of_the_performance_page() -> None:
+    """Each row of its table stands in docs/performance.md with the same figure, and what falls short says so."""
+    lines = [line for line in page("docs/performance.md").splitlines() if line.startswith("| ")]
+    measured = {what.strip(): rest for what, *rest in (line.split("|")[1:-1] for line in lines)}
+    rows = re.findall(r"^\| (.+?) \| (\d[^|]*) \| (.+?) \|$", page("README.md"), re.MULTILINE)
+    assert rows
+    for what, figure, goal in rows:
+        found, _, verdict = measured[what]
+        assert found.strip().partition(" (")[0] == figure, what
+        assert ("**short**" in verdict) == ("**short**" in goal), what
 
 
 def test_the_architecture_names_every_module_and_nothing_else() -> None:
