@@ -39,6 +39,8 @@ NO_MODEL = [
 ]
 
 
+_NO_PLATFORM = dict.fromkeys(("discord_token", "slack_bot_token"))
+"""Whoever talks in a terminal talks to no community, whatever tokens are set."""
 Choice = tuple[Settings, Chain, str]
 """The settings with the budgets that the chosen model bears, the way to it, and the line that introduces it."""
 
@@ -182,6 +184,7 @@ async def chat(settings: Settings, tell: Tell) -> int:
     """`parley chat`: the console, in the terminal or line by line from a pipe."""
     from adapters.console.client import Console
 
+    settings = settings.model_copy(update=_NO_PLATFORM)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.data_dir / "console.lock").open("w") as lock:
         try:
@@ -199,6 +202,7 @@ async def ask(settings: Settings, tell: Tell, question: str) -> int:
     """`parley ask`: one question through the whole pipeline; 0 only for a whole answer."""
     from adapters.console.client import Console
 
+    settings = settings.model_copy(update=_NO_PLATFORM)
     # Its scripts let all that is kept under such a name expire within the hour.
     console = Console(name=f"ask-{os.urandom(6).hex()}", call_s=settings.call_s, question=question)
     async with chosen_model(settings, tell) as (bearing, chain, _), assembled(bearing, chain, [console]) as app:
@@ -243,6 +247,8 @@ def _platforms(settings: Settings) -> list[Adapter]:
 
         tokens = (settings.slack_bot_token.get_secret_value(), settings.slack_app_token.get_secret_value())
         found.append(SlackAdapter(*tokens, api_url=settings.slack_api_url, call_s=settings.call_s))
+    if not found:
+        raise SettingsInvalid(["SLACK_APP_TOKEN: missing; Parley connects by Socket Mode. Example: xapp-1-A012-..."])
     return found
 
 

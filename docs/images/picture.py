@@ -112,7 +112,7 @@ async def drawn(folder: Path) -> str:
             await terminal.shows("\n>")
             await terminal.type(TALK[-1][0])
             await server.stalled()
-            await terminal.shows("and so it")
+            await terminal.shows(r"Once there was[^\n]*")
             terminal.run("send-keys", "C-c")
             await terminal.shows("\n>")
             return terminal.screen("-e")

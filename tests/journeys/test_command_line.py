@@ -132,6 +132,24 @@ async def test_a_platform_without_a_model_refuses_to_start(tmp_path: Path) -> No
     assert "OPENAI_BASE_URL=" in ended.err
 
 
+async def test_a_signing_secret_alone_connects_nothing(model: ModelServer, tmp_path: Path) -> None:
+    """Requests over HTTP are not there yet: the missing token is named, without a traceback."""
+    env = at(model, tmp_path, SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="s")
+    ended = await parley("run", cwd=tmp_path, env=env)
+    assert ended.status == 1
+    assert "SLACK_APP_TOKEN: missing" in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_ask_and_chat_do_not_care_for_platform_tokens(model: ModelServer, tmp_path: Path) -> None:
+    """Whoever talks in a terminal is not a community: a store that is away is told at once, not waited for."""
+    env = at(model, tmp_path, DISCORD_TOKEN="x")
+    assert (await parley("ask", "hi?", cwd=tmp_path, env=env)).out == "Hello there.\n"
+    ended = await parley("chat", cwd=tmp_path, env={**env, "REDIS_URL": "redis://127.0.0.1:1/0"}, typed=b"hi\n")
+    assert ended.status == 1
+    assert "can't reach my memory" in ended.err
+
+
 async def test_all_wrong_settings_are_told_at_once(tmp_path: Path) -> None:
     """Each with its name and an example, and nothing is started."""
     env = environment(tmp_path, PARLEY_TURNS="many", REDIS_URL="localhost", PARLEY_MODLE="x")
