@@ -223,10 +223,10 @@ class Whole:
             assert isinstance(have, int)
             if have > count:
                 await self.store.command(*(("LTRIM", key, 0, count - 1) if count else ("UNLINK", key)))
-            if have < count:
-                lines = [_numbered(n, dump_entry(entry)) for n, entry in enumerate(stored(count), 1)][have:]
-                for first in range(0, len(lines), 1000):
-                    await self.store.command("RPUSH", key, *lines[first : first + 1000])
+            lines = [_numbered(n, dump_entry(entry)) for n, entry in enumerate(stored(count), 1)][have:]
+            for first in range(0, len(lines), 1000):
+                await self.store.command("RPUSH", key, *lines[first : first + 1000])
+            if lines:
                 await self.store.command("SET", f"{prefix}n:{place.key}", count)
 
 

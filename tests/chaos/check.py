@@ -60,7 +60,7 @@ class Kept:
 class Books:
     """What the store holds in the end: per channel the ids of the questions and the answers, each in order.
 
-    `leftovers` are keys that must not be there once all is done; `used` are the tokens of all turns, `spent`
+    `leftovers` are keys that must not be there once all is done; `used` are the tokens of the closed turns, `spent`
     those that were charged to the workspace.
     """
 
