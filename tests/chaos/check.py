@@ -208,6 +208,9 @@ def _check_books(verdict: Verdict, asked: Sequence[Asked], replies: Sequence[Rep
             elif shown.get(kept.questions) != kept.parts:
                 verdict.misfiled.append(f"{kept.questions}: kept {kept.parts}, shown {shown.get(kept.questions)}")
         _check_kept_order(verdict, mine, answers)
+    committed_ids = {kept.questions for answers in books.answers.values() for kept in answers}
+    unheard_of = [reply for reply in replies if reply.questions and tuple(reply.questions) not in committed_ids]
+    verdict.misfiled += [f"turn {reply.turn} was never committed: {reply.questions}" for reply in unheard_of]
     verdict.leftover += books.leftovers
     if books.spent != books.used:
         verdict.misfiled.append(f"{books.spent} tokens are charged for {books.used}")

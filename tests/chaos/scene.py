@@ -93,12 +93,18 @@ class Scene:
             asked=asked_in,
             answers=answers,
             leftovers=await self.leftovers(),
-            used=sum(final.input_tokens + final.output_tokens for final in answers_kept),
+            used=sum(final.input_tokens + final.output_tokens for final in answers_kept) + await self._reserved(),
             spent=sum(map(int, spent)),
             turns=len(answers_kept),
             deaths=sum(int(record["deaths"]) for record in records),
             repairs=sum(record["outcome"] == "repaired" for record in records),
         )
+
+    async def _reserved(self) -> int:
+        """The estimates of turns that ended without an answer: they stay charged."""
+        names = [name async for name in self.store.scan("parley:{w:*}:turns:*")]
+        booked = [booking for name in names for booking in await self.store.command("HVALS", name)]
+        return sum(int(booking) for booking in booked if booking != "settled")
 
     async def _transcript(self, channel: str) -> list[Entry]:
         place = conversation(channel)

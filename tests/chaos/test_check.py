@@ -118,3 +118,21 @@ def test_a_second_message_that_was_deleted_is_reported_and_no_violation() -> Non
     verdict = found([*WRITES, replace(shown, at=1.0), write("delete", 40, "t2", at=3.5)])
     assert verdict.violations == []
     assert (len(verdict.flickers), verdict.longest_flicker_s) == (1, 2.5)
+
+
+def test_an_answer_to_what_was_edited_or_deleted_before_is_seen() -> None:
+    """An answer that was committed after its question had changed; one that a deleted question has left standing."""
+
+    def judge(asked: Asked, books: Books = BOOKS, writes: list[Write] = WRITES) -> Verdict:
+        return check([*ASKED[:2], asked], writes, books)
+
+    answers = [replace(one, at=5.0) for one in BOOKS.answers["c1"]]
+    late = replace(BOOKS, answers={"c1": answers})
+    assert judge(replace(ASKED[2], version=1, edited_at=9.0), late).violations == []
+    assert judge(replace(ASKED[2], version=1, edited_at=4.0), late).stale != []
+    gone = replace(late, asked={"c1": [SHORT, LONG]})
+    assert judge(replace(ASKED[2], deleted_at=9.0), gone).violations == []
+    assert judge(replace(ASKED[2], deleted_at=4.0), gone).stale != []
+    never = replace(gone, answers={"c1": [answers[0], answers[2]]})
+    assert judge(replace(ASKED[2], deleted_at=4.0), never, [one for one in WRITES if one.turn != "t2"]).violations == []
+    assert judge(replace(ASKED[2], deleted_at=4.0), never).misfiled != []

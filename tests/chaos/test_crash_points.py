@@ -103,7 +103,8 @@ async def test_a_late_create_is_deleted(store_url: str) -> None:
         first.send(signal.SIGCONT)
         await it.repaired()
         await leave(first)
-        assert (await it.settled()).violations == []
+        verdict = await it.settled()
+        assert (verdict.violations, len(verdict.flickers)) == ([], 1)
 
 
 async def test_a_late_create_that_nobody_has_heard_of_is_deleted(store_url: str) -> None:
@@ -128,6 +129,27 @@ async def test_a_create_that_was_taken_over_is_no_orphan(store_url: str) -> None
         verdict = await it.settled()
         assert verdict.violations == []
         assert [write.verb for write in it.platform.writes if write.verb == "delete"] == []
+
+
+@pytest.mark.parametrize("change", ["edit", "delete"])
+async def test_a_question_that_changes_under_a_worker_that_dies(store_url: str, change: str) -> None:
+    """The text was edited or the question deleted while its answer came: the next worker answers what stands now."""
+    async with scene(store_url) as it:
+        it.model.script(Answer(chunks=chunks(whole(["q7"])), usage=USAGE, stall_at=5))
+        first = it.start("a", sleep=f"{CrashPoint.PART_KEPT}:1")
+        await it.listening()
+        ask(it, "ana")
+        await first.sleeps()
+        it.start("b")
+        await it.listening(2)
+        if change == "edit":
+            it.platform.edit("q7")
+        else:
+            it.platform.delete("q7")
+        await it.wrote(lambda platform: platform.acknowledged == platform.posted, "b has taken it")
+        first.send(signal.SIGKILL)
+        assert (await it.settled()).violations == []
+        assert [text[:15] for text in it.shown()] == (["Answer to q7v1:"] if change == "edit" else [])
 
 
 @pytest.mark.parametrize("collect", [True, False])
