@@ -33,6 +33,12 @@ class Surface(Protocol):
     async def sign(self) -> None:
         """Show typing or a status. Best effort: a platform's refusal is not raised."""
 
+    async def budget(self, *, is_final: bool) -> float:
+        """Ask for the next write of what all replies of this place share: seconds to wait, 0 = go ahead.
+
+        A final text comes before the growing ones of others, and a store that is away does not hold it up.
+        """
+
     async def create(self, part: int, text: str, buttons: Sequence[Button]) -> MessageRef:
         """Post a part so that `find` (and the platform's nonce, where it has one) recognises it by turn and part."""
 
@@ -63,10 +69,12 @@ class _Messages:
         self._is_bound = False
         self._is_left = False
 
+    def shows(self, part: int, text: str, buttons: tuple[Button, ...]) -> bool:
+        """Whether the message of this part is known to show exactly this."""
+        return self._shown.get(part) == (text, buttons)
+
     async def put(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
         """Make the message of this part show exactly this."""
-        if self._shown.get(part) == (text, buttons):
-            return
         await self.find()
         self._shown.pop(part, None)
         if (ref := self.draft.refs.get(part)) is not None:
@@ -148,13 +156,23 @@ class PartsReply:
     """A `bot.ports.Reply` over a Surface. `show` raises too, once the lease is known to be lost."""
 
     def __init__(
-        self, surface: Surface, draft: Draft, *, call_s: float = 5.0, markup: Callable[[str], str] = str
+        self,
+        surface: Surface,
+        draft: Draft,
+        *,
+        call_s: float = 5.0,
+        markup: Callable[[str], str] = str,
+        running: Sequence[Button] = (),
     ) -> None:
-        """`markup` turns the model's Markdown into the platform's, before the text is split; `call_s` bounds a call."""
+        """`markup` turns the model's Markdown into the platform's, before the text is split; `call_s` bounds a call.
+
+        The `running` buttons stand under the text while it grows.
+        """
         self._surface = surface
         self._messages = _Messages(surface, draft, call_s)
         self._call_s = call_s
         self._markup = markup
+        self._running = tuple(running)
         self._text = ""
         self._written = ""
         self._parts: tuple[Part, ...] = ()
@@ -235,11 +253,19 @@ class PartsReply:
         loop, text = asyncio.get_running_loop(), self._text
         self._not_before = loop.time() + self._surface.limits.cadence_s
         try:
-            for part, shown in enumerate(self._pages(text)):
+            pages = self._pages(text)
+            for part, shown in enumerate(pages, start=1):
+                buttons = self._running if part == len(pages) else ()
                 if self._is_quiet:
                     return
-                await self._messages.put(part, shown, ())
-            self._written = text
+                if self._messages.shows(part - 1, shown, buttons):
+                    continue
+                if wait_s := await self._surface.budget(is_final=False):
+                    self._not_before = loop.time() + wait_s
+                    break
+                await self._messages.put(part - 1, shown, buttons)
+            else:
+                self._written = text
         except ReplyUndeliverable:
             self._is_quiet = True
         except BotError as trouble:
@@ -258,7 +284,13 @@ class PartsReply:
     async def _write_whole(self, buttons: tuple[Button, ...]) -> None:
         pages = self._pages(self._text)
         for part, shown in enumerate(pages, start=1):
-            await self._messages.put(part - 1, shown, buttons if part == len(pages) else ())
+            last = buttons if part == len(pages) else ()
+            while not self._messages.shows(part - 1, shown, last):
+                if wait_s := await self._surface.budget(is_final=True):
+                    self._messages.pause()
+                    await asyncio.sleep(wait_s)
+                    continue
+                await self._messages.put(part - 1, shown, last)
         await self._messages.delete_from(len(pages))
 
     async def _written_out(self) -> None:

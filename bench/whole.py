@@ -64,6 +64,9 @@ class Surface:
         self._numbers = numbers
         self._channel = channel
 
+    async def budget(self, *, is_final: bool) -> float:
+        return 0.0
+
     async def sign(self) -> None:
         return
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
@@ -41,6 +42,8 @@ NO_MODEL = [
 
 _NO_PLATFORM = dict.fromkeys(("discord_token", "slack_bot_token"))
 """Whoever talks in a terminal talks to no community, whatever tokens are set."""
+Platforms = Callable[[Store], Sequence[Adapter]]
+"""Makes the adapters over an open store, which is where they keep what they must."""
 Choice = tuple[Settings, Chain, str]
 """The settings with the budgets that the chosen model bears, the way to it, and the line that introduces it."""
 
@@ -98,12 +101,11 @@ class App:
 
 
 @asynccontextmanager
-async def assembled(settings: Settings, chain: Chain, adapters: Sequence[Adapter]) -> AsyncIterator[App]:
+async def assembled(settings: Settings, chain: Chain, platforms: Platforms) -> AsyncIterator[App]:
     """All parts over an open store, closed in the right order: the embedded store last.
 
     For a community a store that is away is waited for; a person who waits in a terminal gets StoreUnavailable.
     """
-    by_platform = {adapter.platform: adapter for adapter in adapters}
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(_store_url(settings))
         store = Store(url, shards=settings.shards)
@@ -120,6 +122,7 @@ async def assembled(settings: Settings, chain: Chain, adapters: Sequence[Adapter
         # The client library loads beside the start, so that neither the start nor the first question waits for it.
         warming = asyncio.create_task(chain.warm())
         stack.push_async_callback(asyncio.wait, [warming])
+        by_platform = {adapter.platform: adapter for adapter in platforms(store)}
         inbox = Inbox(store, settings)
         kit = Kit(inbox=inbox, model=chain, limits=Limits(store, settings, time.time), settings=settings)
         worker = Worker(kit, by_platform, handle, failure_limit=5 if settings.platforms else 1)
@@ -174,7 +177,7 @@ async def run(settings: Settings, tell: Tell) -> int:
             raise SettingsInvalid(["No platform is configured. Example: DISCORD_TOKEN=MTk4NjIyNDgz..."])
         return await chat(settings, tell)
     started = time.monotonic()
-    platforms = _platforms(settings)
+    platforms = partial(_platforms, settings)
     async with chosen_model(settings, tell) as (bearing, chain, line), assembled(bearing, chain, platforms) as app:
         await app.run(lambda: log.info("ready after %.2f s. %s", time.monotonic() - started, line))
     return 0
@@ -192,7 +195,10 @@ async def chat(settings: Settings, tell: Tell) -> int:
         except OSError:
             raise SettingsInvalid(["Another `parley chat` runs here. End it, or use `parley ask`."]) from None
         console = Console(name=console_platform(), call_s=settings.call_s)
-        async with chosen_model(settings, tell) as (bearing, chain, line), assembled(bearing, chain, [console]) as app:
+        async with (
+            chosen_model(settings, tell) as (bearing, chain, line),
+            assembled(bearing, chain, lambda _: [console]) as app,
+        ):
             tell(line)
             await app.run(lambda: None)
     return console.exit_code
@@ -205,7 +211,10 @@ async def ask(settings: Settings, tell: Tell, question: str) -> int:
     settings = settings.model_copy(update=_NO_PLATFORM)
     # Its scripts let all that is kept under such a name expire within the hour.
     console = Console(name=f"ask-{os.urandom(6).hex()}", call_s=settings.call_s, question=question)
-    async with chosen_model(settings, tell) as (bearing, chain, _), assembled(bearing, chain, [console]) as app:
+    async with (
+        chosen_model(settings, tell) as (bearing, chain, _),
+        assembled(bearing, chain, lambda _: [console]) as app,
+    ):
         await app.run(lambda: None)
     return console.exit_code
 
@@ -234,7 +243,7 @@ async def is_alive(settings: Settings) -> bool:
         return bool(await inbox.store.command("EXISTS", ALIVE + platform.node()))
 
 
-def _platforms(settings: Settings) -> list[Adapter]:
+def _platforms(settings: Settings, store: Store) -> list[Adapter]:
     # Each adapter's library is loaded only where its token is set.
     found: list[Adapter] = []
     if settings.discord_token:

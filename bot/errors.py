@@ -105,6 +105,14 @@ class PlatformUnavailable(BotError):
     retry_in_s = 2.0
 
 
+class FileUnreadable(BotError):
+    """A file that hangs at a question cannot be read (gone, too large, not allowed); the notice names it and why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.notice = f"I couldn't read {name}: {reason}."
+
+
 class SettingsInvalid(BotError):
     """Settings that cannot work. `problems` holds one line each, with the variable's name and an example."""
 

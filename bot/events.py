@@ -6,6 +6,10 @@ from typing import Literal
 EVENT_VERSION = 1
 """Stored with each event. A worker that meets a higher version leaves the event for a newer worker."""
 
+Action = Literal["stop", "retry", "continue", "delete", "up", "down", "why"]
+"""What a person can do with an answer: stop it while it comes, have another version, have it go on, delete it, rate it,
+ask what went into it."""
+
 _RESERVED = frozenset(":|{} \n")
 
 
@@ -49,18 +53,49 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody on a platform. `id` is the platform's own; `name` is what others read."""
+    """Somebody on a platform. `id` is the platform's own; `name` is what others read.
+
+    `is_admin`: the platform lets this person manage the workspace or the channel.
+    """
 
     id: str
     name: str
     is_bot: bool = False
+    is_admin: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What a question points at: the message it replies to, forwards or is about, or what the person is viewing.
+
+    `author` is the name that others read, empty where it is not known; for the model a quote is data, no request.
+    """
+
+    kind: Literal["reply", "forward", "subject", "view"]
+    text: str
+    author: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that hangs at a question. `id` is what its adapter reads it by (never an address, which expires).
+
+    `media_type` as the platform tells it (`image/png`), empty where it does not; `size` in bytes.
+    """
+
+    id: str
+    name: str
+    media_type: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where a reply goes, as plain data, so that any worker can take over. What a platform does not have stays empty.
 
-    `quote` is the question's beginning, for a platform whose replies cannot point at a message.
+    `quote` is the question's beginning, for a platform whose replies cannot point at a message. `token` is an
+    interaction's, good until `expires_at` (seconds since the epoch); `is_private`: only the asker may see the reply.
     """
 
     channel: str
@@ -68,6 +103,9 @@ class Address:
     reply_to: str = ""
     recipient: str = ""
     quote: str = ""
+    token: str = ""
+    expires_at: float = 0.0
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +129,15 @@ class _FromPerson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageReceived(_FromPerson):
-    """A person wrote something that we can see."""
+    """A person wrote something that we can see. `to_others`: it is a reply to, or begins by naming, somebody else."""
 
     text: str
     is_direct: bool = False
     mentions_bot: bool = False
     replies_to_bot: bool = False
+    to_others: bool = False
+    quotes: tuple[Quote, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
     type: Literal["message"] = "message"
 
 
@@ -124,15 +165,21 @@ class CommandInvoked(_FromPerson):
 
     name: str
     options: tuple[tuple[str, str], ...]
+    quotes: tuple[Quote, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
     type: Literal["command"] = "command"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionTaken(_FromPerson):
-    """A person used a control of an answer (a button, Ctrl-C). `turn` is the answer's, empty for the running one."""
+    """A person used a control of an answer (a button, Ctrl-C). `turn` is the answer's, empty for the running one.
 
-    action: Literal["stop", "retry"]
+    `text` is what they wrote with it, such as a better answer.
+    """
+
+    action: Action
     turn: str
+    text: str = ""
     type: Literal["action"] = "action"
 
 

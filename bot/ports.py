@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, runtime_checkable
 
-from bot.events import Address, Event, MessageRef
+from bot.events import Action, Address, Attachment, Conversation, Event, MessageReceived, MessageRef, Person
 
 # ---- intake: adapters -> core
 
@@ -20,7 +20,10 @@ class Admission(StrEnum):
 
 
 class Intake(Protocol):
-    """Takes an event durably. After it returns the platform may be told "received"; raises StoreUnavailable."""
+    """Takes an event durably. After it returns the platform may be told "received".
+
+    Raises StoreUnavailable (it was not taken), or NotAllowed where this person may not do that: show them its notice.
+    """
 
     async def __call__(self, event: Event) -> Admission: ...
 
@@ -30,9 +33,12 @@ class Intake(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
-    """A control under an answer; `turn` goes into the platform's custom id so that it survives restarts."""
+    """A control under an answer; `turn` goes into the platform's custom id so that it survives restarts.
 
-    action: Literal["stop", "retry"]
+    They come in the order of their weight: a platform with little room puts the last ones behind a menu.
+    """
+
+    action: Action
     label: str
     turn: str
 
@@ -105,7 +111,34 @@ class Adapter(Protocol):
         """Close connections, after the last reply."""
 
 
+@runtime_checkable
+class Files(Protocol):
+    """An adapter that can read the files that hang at questions."""
+
+    async def read(self, attachment: Attachment, most: int) -> bytes:
+        """The file, at most `most` bytes. Raises FileUnreadable or PlatformUnavailable."""
+
+
+@runtime_checkable
+class Scrollback(Protocol):
+    """An adapter that can read what was said on its platform before."""
+
+    async def since(self, place: Conversation, reader: Person, after: str, most: int) -> Sequence[MessageReceived]:
+        """The newest `most` messages of people from message `after` on (empty: from any), oldest first.
+
+        Raises NotAllowed where `reader` cannot read there now, or PlatformUnavailable.
+        """
+
+
 # ---- the model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A picture in the model's input; `media_type` such as `image/png`."""
+
+    media_type: str
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +147,7 @@ class Message:
 
     role: Literal["system", "user", "assistant"]
     content: str
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,5 +228,8 @@ class Shelf(Protocol):
     async def lease(self, key: str, holder: str, *, expires_s: float) -> bool:
         """Take or renew; false while somebody else holds it. `expires_s` of 0 gives it back."""
 
-    async def take_token(self, key: str, *, per_s: float, burst: int) -> float:
-        """Take one token of a bucket that refills at `per_s` a second up to `burst`: seconds to wait, 0 = taken."""
+    async def take_token(self, key: str, *, per_s: float, burst: int, debt: int = 0) -> float:
+        """Take one token of a bucket that refills at `per_s` a second up to `burst`: seconds to wait, 0 = taken.
+
+        Who may not wait takes up to `debt` tokens that are not there yet, for which all others then wait.
+        """

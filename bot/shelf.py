@@ -27,7 +27,10 @@ class RedisShelf:
         """Take or renew; false while somebody else holds it. `expires_s` of 0 gives it back."""
         return bool(await self._store.call("shelf", self._prefix, "lease", key, holder, round(expires_s * 1000)))
 
-    async def take_token(self, key: str, *, per_s: float, burst: int) -> float:
-        """Take one token of a bucket that refills at `per_s` a second up to `burst`: seconds to wait, 0 = taken."""
-        wait_ms: int = await self._store.call("shelf", self._prefix, "token", key, per_s, burst)
+    async def take_token(self, key: str, *, per_s: float, burst: int, debt: int = 0) -> float:
+        """Take one token of a bucket that refills at `per_s` a second up to `burst`: seconds to wait, 0 = taken.
+
+        Up to `debt` tokens are lent.
+        """
+        wait_ms: int = await self._store.call("shelf", self._prefix, "token", key, per_s, burst, debt)
         return wait_ms / 1000

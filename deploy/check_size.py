@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = ("bot", "adapters", "handlers")
-TOTAL = 3_570
+TOTAL = 8_000
 """Code lines of the three packages together."""
 
 FILE = 400
@@ -22,9 +22,6 @@ FILE = 400
 FILE_SOFT = 250
 FUNCTION = 50
 """Lines from a function's `def` to its end, all of them counted."""
-
-SLICES = {"adapters/discord": 150, "adapters/slack": 150}
-"""Code lines of a platform that has only its thin slice so far; its own issue removes its entry."""
 
 _NOT_CODE = {
     tokenize.COMMENT,
@@ -83,10 +80,6 @@ def main(root: Path) -> int:
     total = sum(counts.values())
     if total > TOTAL:
         problems.append(f"{' + '.join(PACKAGES)} have {total:,} code lines (at most {TOTAL:,})")
-    for folder, limit in SLICES.items():
-        size = sum(count for name, count in counts.items() if name.startswith(f"{folder}/"))
-        if size > limit:
-            problems.append(f"{folder} has {size} code lines (at most {limit})")
     for name, source in sources.items():
         if FILE_SOFT < len(source.splitlines()) <= FILE:
             print(f"note: {name} has {len(source.splitlines())} lines (better {FILE_SOFT} or fewer)")

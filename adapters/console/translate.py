@@ -1,9 +1,7 @@
 """What is typed becomes events. Pure: ids and times are given."""
 
-from typing import Literal
-
 from adapters.console.markup import clean
-from bot.events import ActionTaken, Address, Conversation, MessageReceived, Person
+from bot.events import Action, ActionTaken, Address, Conversation, MessageReceived, Person
 
 _CHANNEL = "main"
 _PERSON = Person(id="local", name="You")
@@ -20,7 +18,7 @@ def question(platform: str, text: str, id: str, at: float) -> MessageReceived:
     )
 
 
-def action(platform: str, name: Literal["stop", "retry"], id: str, at: float) -> ActionTaken:
+def action(platform: str, name: Action, id: str, at: float) -> ActionTaken:
     """Ctrl-C while an answer is written, or `/retry`: about the running or the last answer."""
     to = Address(channel=_CHANNEL, reply_to=id, quote=f"/{name}")
     return ActionTaken(

@@ -48,6 +48,9 @@ class DiscordSurface:
     def _channel(self) -> discord.PartialMessageable:
         return self._client().get_partial_messageable(self._home)
 
+    async def budget(self, *, is_final: bool) -> float:
+        return 0.0
+
     async def sign(self) -> None:
         with suppress(BotError), errors_as_ours():
             await self._channel.typing()

@@ -39,6 +39,9 @@ class SlackSurface:
     def __init__(self, limits: Limits, web: AsyncWebClient, address: Address, turn: str) -> None:
         self.limits, self._web, self._to, self._turn = limits, web, address, turn
 
+    async def budget(self, *, is_final: bool) -> float:
+        return 0.0
+
     async def sign(self) -> None:
         status = {"channel_id": self._to.channel, "thread_ts": self._to.thread, "status": "is thinking…"}
         with suppress(BotError), errors_as_ours():

@@ -72,6 +72,9 @@ class ChaosSurface:
     def limits(self) -> Limits:
         return LIMITS
 
+    async def budget(self, *, is_final: bool) -> float:
+        return 0.0
+
     async def sign(self) -> None:
         """This platform shows none."""
 

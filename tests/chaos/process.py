@@ -70,7 +70,7 @@ async def _serve(options: Options) -> None:
     )
     adapter = ChaosAdapter(options.platform, options.name, options.call)
     async with chosen_model(settings, lambda line: None) as (bearing, chain, _):
-        async with assembled(bearing, chain, [adapter]) as app:
+        async with assembled(bearing, chain, lambda _: [adapter]) as app:
             await app.run(lambda: None)
 
 

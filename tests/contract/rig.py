@@ -13,8 +13,9 @@ import pkgutil
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from bot.events import Action
 from bot.ports import Adapter
 from tests.contract import rigs
 
@@ -40,7 +41,7 @@ class Rig(Protocol):
         """
         ...
 
-    async def press(self, action: Literal["stop", "retry"], turn: str, *, author: str = "ada") -> None:
+    async def press(self, action: Action, turn: str, *, author: str = "ada") -> None:
         """A person uses the control of the turn's answer, which is shown."""
         ...
 

@@ -57,9 +57,14 @@ class FakeSurface:
         self.log = [] if log is None else log
         self.before: dict[str, list[BotError | asyncio.Event]] = {}
         self.after: dict[str, list[BotError | asyncio.Event]] = {}
+        self.waits: dict[bool, list[float]] = {False: [], True: []}
 
     async def sign(self) -> None:
         await self._call("sign", lambda: None)
+
+    async def budget(self, *, is_final: bool) -> float:
+        """Unlimited; with `waits` the next answers, final or not as their key says."""
+        return self.waits[is_final].pop(0) if self.waits[is_final] else 0.0
 
     async def create(self, part: int, text: str, buttons: Sequence[Button]) -> MessageRef:
         def take() -> MessageRef:

@@ -5,9 +5,9 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
 
 from adapters.console.client import Console
+from bot.events import Action
 
 EDITS = False
 
@@ -39,7 +39,7 @@ class ConsoleRig:
         os.write(self._keyboard, f"{text}\n".encode())
         return ""
 
-    async def press(self, action: Literal["stop", "retry"], turn: str, *, author: str = "ada") -> None:
+    async def press(self, action: Action, turn: str, *, author: str = "ada") -> None:
         raise AssertionError("a pipe has no controls")
 
     async def seen(self) -> tuple[str, ...]:

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
 
 from adapters.discord.client import DiscordAdapter
+from bot.events import Action
 from bot.pacing import Limits
 from tests.servers.discord import DiscordServer
 from tests.servers.discord_world import User
@@ -26,7 +26,7 @@ class DiscordRig:
         tell = self.server.ask if mention else self.server.say
         return tell(self.server.general, text, author=self._person(author)).id
 
-    async def press(self, action: Literal["stop", "retry"], turn: str, *, author: str = "ada") -> None:
+    async def press(self, action: Action, turn: str, *, author: str = "ada") -> None:
         control = f"{action}:{turn}"
         shown = next(message for message in self.server.general.messages if control in message.buttons)
         self.server.click(shown, control, user=self._person(author))

@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
 
-from bot.events import ActionTaken, Address, Conversation, Person
+from bot.events import Action, ActionTaken, Address, Conversation, Person
 from bot.pacing import Limits
 from tests.fakes import MemoryAdapter
 
@@ -23,7 +22,7 @@ class MemoryRig:
     async def say(self, text: str, *, mention: bool = True, author: str = "ada") -> str:
         return (await self.adapter.say(text, author=author, mention=mention)).id
 
-    async def press(self, action: Literal["stop", "retry"], turn: str, *, author: str = "ada") -> None:
+    async def press(self, action: Action, turn: str, *, author: str = "ada") -> None:
         event = ActionTaken(
             id=f"a{turn}",
             conversation=Conversation(platform="memory", workspace="w1", channel="c1"),

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
 
 from adapters.slack.client import SlackAdapter
+from bot.events import Action
 from bot.pacing import Limits
 from tests.servers.slack import SlackServer
 from tests.servers.slack_world import User
@@ -26,7 +26,7 @@ class SlackRig:
         tell = self.server.ask if mention else self.server.say
         return tell(self.server.general, text, author=self._person(author)).ts
 
-    async def press(self, action: Literal["stop", "retry"], turn: str, *, author: str = "ada") -> None:
+    async def press(self, action: Action, turn: str, *, author: str = "ada") -> None:
         shown = next(message for message in self.server.general.messages if message.buttons.get(action) == turn)
         self.server.press(shown, action, user=self._person(author))
 
