@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = ("bot", "adapters", "handlers")
-TOTAL = 3_570
+TOTAL = 3_500
 """Code lines of the three packages together."""
 
 FILE = 400
