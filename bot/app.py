@@ -8,7 +8,7 @@ import platform
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.conversation import Kit
-from bot.errors import BotError, SettingsInvalid
+from bot.errors import BotError, SettingsInvalid, texts
 from bot.inbox import Inbox
 from bot.limits import Limits
 from bot.model.chain import Chain
@@ -33,15 +33,6 @@ from handlers.turns import handle
 log = logging.getLogger(__name__)
 Tell = Callable[[str], None]
 
-NO_MODEL = [
-    "No model is configured, and the demo model never speaks to a community. Add one of these to .env:",
-    "OPENAI_API_KEY=sk-...",
-    "OPENAI_BASE_URL=http://127.0.0.1:11434/v1   (any compatible server; PARLEY_MODEL names its model)",
-]
-
-
-_NO_PLATFORM = dict.fromkeys(("discord_token", "slack_bot_token"))
-"""Whoever talks in a terminal talks to no community, whatever tokens are set."""
 Platforms = Callable[[Store], Sequence[Adapter]]
 """Makes the adapters over an open store, which is where they keep what they must."""
 Choice = tuple[Settings, Chain, str]
@@ -107,14 +98,11 @@ async def assembled(settings: Settings, chain: Chain, platforms: Platforms) -> A
     For a community a store that is away is waited for; a person who waits in a terminal gets StoreUnavailable.
     """
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(_store_url(settings))
-        store = Store(url, shards=settings.shards)
-        stack.push_async_callback(store.close)
-        await (store.surely(store.open) if settings.platforms else store.open())
+        inbox = await stack.enter_async_context(opened(settings, is_patient=bool(settings.platforms)))
         if settings.redis_url:
             from bot.doctor import examine_store
 
-            for finding in await examine_store(url):
+            for finding in await examine_store(settings.redis_url):
                 if finding.level != "ok":
                     log.warning("%s", finding)
         warm()
@@ -122,9 +110,8 @@ async def assembled(settings: Settings, chain: Chain, platforms: Platforms) -> A
         # The client library loads beside the start, so that neither the start nor the first question waits for it.
         warming = asyncio.create_task(chain.warm())
         stack.push_async_callback(asyncio.wait, [warming])
-        by_platform = {adapter.platform: adapter for adapter in platforms(store)}
-        inbox = Inbox(store, settings)
-        kit = Kit(inbox=inbox, model=chain, limits=Limits(store, settings, time.time), settings=settings)
+        by_platform = {adapter.platform: adapter for adapter in platforms(inbox.store)}
+        kit = Kit(inbox=inbox, model=chain, limits=Limits(inbox.store, settings, time.time), settings=settings)
         worker = Worker(kit, by_platform, handle, failure_limit=5 if settings.platforms else 1)
         yield App(worker=worker, intake=EventIntake(inbox=inbox, hear=settings.hear), adapters=by_platform)
 
@@ -142,7 +129,7 @@ async def chosen_model(settings: Settings, tell: Tell) -> AsyncIterator[Choice]:
         yield _choice(settings, known, f"Model: {settings.model or 'the default of ' + known[0].base_url}")
         return
     if settings.platforms:
-        raise SettingsInvalid(NO_MODEL)
+        raise SettingsInvalid([texts()["no_model"]])
     if settings.probe:
         from bot.probe import probe
 
@@ -151,12 +138,12 @@ async def chosen_model(settings: Settings, tell: Tell) -> AsyncIterator[Choice]:
             local = main_provider(base_url=found.base_url, wire="chat")
             yield _choice(settings.model_copy(update={"model": found.model}), [local], line)
             return
-    from bot.demo import ANSWER_TOKENS, INTRODUCTION, PROMPT_TOKENS, DemoModel
+    from bot.demo import ANSWER_TOKENS, PROMPT_TOKENS, DemoModel
 
     async with DemoModel(tell) as demo:
         local = main_provider(base_url=demo.base_url, key=demo.key, wire="chat")
         small = {"model": demo.model, "prompt_tokens": PROMPT_TOKENS, "answer_tokens": ANSWER_TOKENS}
-        yield _choice(settings.model_copy(update=small), [local], INTRODUCTION)
+        yield _choice(settings.model_copy(update=small), [local], texts()["demo"])
 
 
 def providers(settings: Settings) -> list[Provider]:
@@ -185,36 +172,33 @@ async def run(settings: Settings, tell: Tell) -> int:
 
 async def chat(settings: Settings, tell: Tell) -> int:
     """`parley chat`: the console, in the terminal or line by line from a pipe."""
-    from adapters.console.client import Console
-
-    settings = settings.model_copy(update=_NO_PLATFORM)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.data_dir / "console.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise SettingsInvalid(["Another `parley chat` runs here. End it, or use `parley ask`."]) from None
-        console = Console(name=console_platform(), call_s=settings.call_s)
-        async with (
-            chosen_model(settings, tell) as (bearing, chain, line),
-            assembled(bearing, chain, lambda _: [console]) as app,
-        ):
-            tell(line)
-            await app.run(lambda: None)
-    return console.exit_code
+        return await _in_terminal(settings, tell, console_platform())
 
 
 async def ask(settings: Settings, tell: Tell, question: str) -> int:
     """`parley ask`: one question through the whole pipeline; 0 only for a whole answer."""
+    # Its scripts let all that is kept under such a name expire within the hour.
+    return await _in_terminal(settings, tell, f"ask-{os.urandom(6).hex()}", question)
+
+
+async def _in_terminal(settings: Settings, tell: Tell, name: str, question: str | None = None) -> int:
     from adapters.console.client import Console
 
-    settings = settings.model_copy(update=_NO_PLATFORM)
-    # Its scripts let all that is kept under such a name expire within the hour.
-    console = Console(name=f"ask-{os.urandom(6).hex()}", call_s=settings.call_s, question=question)
+    # Whoever talks in a terminal talks to no community, whatever tokens are set.
+    settings = settings.model_copy(update=dict.fromkeys(("discord_token", "slack_bot_token")))
+    console = Console(name=name, call_s=settings.call_s, question=question)
     async with (
-        chosen_model(settings, tell) as (bearing, chain, _),
+        chosen_model(settings, tell) as (bearing, chain, line),
         assembled(bearing, chain, lambda _: [console]) as app,
     ):
+        if question is None:
+            tell(line)
         await app.run(lambda: None)
     return console.exit_code
 
@@ -226,12 +210,14 @@ def console_platform() -> str:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Inbox]:
-    """The store alone, for the commands that look at it. Raises StoreUnavailable."""
-    async with _store_url(settings) as url:
+async def opened(settings: Settings, *, is_patient: bool = False) -> AsyncIterator[Inbox]:
+    """The store alone. One that is away is waited for, or else raises StoreUnavailable."""
+    from bot.embedded import Embedded
+
+    async with nullcontext(settings.redis_url) if settings.redis_url else Embedded(settings.data_dir) as url:
         store = Store(url, shards=settings.shards)
         try:
-            await store.open()
+            await (store.surely(store.open) if is_patient else store.open())
             yield Inbox(store, settings)
         finally:
             await store.close()
@@ -259,12 +245,6 @@ def _platforms(settings: Settings, store: Store) -> list[Adapter]:
     if not found:
         raise SettingsInvalid(["SLACK_APP_TOKEN: missing; Parley connects by Socket Mode. Example: xapp-1-A012-..."])
     return found
-
-
-def _store_url(settings: Settings) -> AbstractAsyncContextManager[str]:
-    from bot.embedded import Embedded
-
-    return nullcontext(settings.redis_url) if settings.redis_url else Embedded(settings.data_dir)
 
 
 def _choice(settings: Settings, providers: list[Provider], introduction: str) -> Choice:

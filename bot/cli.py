@@ -91,7 +91,7 @@ async def _dead(inbox: "Inbox", requeue: str | None) -> int:
     if requeue is None:
         for letter in letters:
             when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(letter.at))
-            print(f"{letter.turn}  {when}  {letter.lane}  {letter.questions} questions  {letter.reason}")
+            print(f"{letter.turn}  {when}  {letter.lane}  {len(letter.items)} questions  {letter.reason}")
         _tell(f"{len(letters)} dead letters" + ("; parley dead --requeue TURN puts one back" if letters else ""))
         return 0
     chosen = [letter for letter in letters if requeue in ("all", letter.turn)]

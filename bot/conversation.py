@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from bot.crashpoints import CrashPoint, reach
-from bot.errors import EmptyAnswer, ModelInterrupted
+from bot.errors import EmptyAnswer, ModelInterrupted, texts
 from bot.events import ReplyLapsed
 from bot.inbox import Inbox
 from bot.lease import Lease, Outcome, Stopped
@@ -16,11 +16,6 @@ from bot.ports import Button, Finished, Model, ModelRequest, Reply, TextDelta, T
 from bot.prompt import Tokens, build
 from bot.settings import Settings
 from bot.stored import Entry, dump, load, load_entries
-
-_NOTES = {
-    "length": "*(I stopped here: the answer had reached its longest length.)*",
-    "filter": "*(The model's filter cut this answer.)*",
-}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,7 +121,7 @@ async def _generate(kit: Kit, lease: Lease, reply: Reply, questions: Sequence[En
     try:
         await lease.attend(_ask_twice(kit, reply, request, final, started))
     except Stopped:
-        final.note = "*(stopped)*" if final.text else "Stopped."
+        final.note = texts()["stopped" if final.text else "stopped_before"]
     final.total_ms = _ms_since(started)
     kit.tokens.learn(request.model, prompt.tokens, final.input_tokens)
     # Where the server told no usage, or was stopped before it could, our estimate is charged.
@@ -147,7 +142,7 @@ async def _ask_twice(kit: Kit, reply: Reply, request: ModelRequest, final: Answe
             best = max(best, final.text, key=len)
             if is_last and not best:
                 raise
-    final.text, final.note, final.is_cut = best, "*(The model broke off here.)*", True
+    final.text, final.note, final.is_cut = best, texts()["broke_off"], True
 
 
 async def _listen(kit: Kit, reply: Reply, request: ModelRequest, final: Answer, started: float) -> None:
@@ -169,7 +164,7 @@ async def _listen(kit: Kit, reply: Reply, request: ModelRequest, final: Answer, 
                     # No tools are offered yet, so a call is the model's own idea: it has no text to show.
                     final.tried.append(f"unasked tool call {event.name}")
                 case Finished():
-                    final.model, final.note = event.model, _NOTES.get(event.reason, "")
+                    final.model, final.note = event.model, texts().get(event.reason, "")
                     final.tried += event.tried
     if not final.text.strip():
         raise EmptyAnswer(final.note)

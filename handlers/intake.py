@@ -9,7 +9,7 @@ from bot.crashpoints import CrashPoint, reach
 from bot.events import ActionTaken, CommandInvoked, Event, MessageDeleted, MessageEdited, MessageReceived, ReplyLapsed
 from bot.inbox import Inbox
 from bot.ports import Admission
-from bot.said import entry_of
+from bot.stored import entry_of
 
 Hear = Literal["off", "threads", "all"]
 EDIT_MAY_ASK_S = 24 * 3600.0
@@ -68,8 +68,7 @@ class EventIntake:
         was = await self.inbox.edit(message, entry_of(message, is_heard=kind != "ask"))
         if was == "gone":
             return Admission.IGNORED
-        is_old = self.clock() - message.at > EDIT_MAY_ASK_S
-        if was == "asked" or kind != "ask" or is_old:
+        if was == "asked" or kind != "ask" or self.clock() - message.at > EDIT_MAY_ASK_S:
             return Admission.ADMITTED
         # A mention that was added by the edit: what was only heard, or not for us at all, is a question now.
         return await self._said(message, "ask")

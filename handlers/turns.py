@@ -7,8 +7,7 @@ from bot.errors import BotError
 from bot.events import ActionTaken, CommandInvoked, MessageReceived, ReplyLapsed
 from bot.lease import Lease, Outcome
 from bot.ports import Reply
-from bot.said import asked
-from bot.stored import Entry, load_entries
+from bot.stored import Entry, entry_of, load_entries
 
 
 async def handle(kit: Kit, lease: Lease, reply: Reply) -> Outcome:
@@ -20,7 +19,8 @@ async def handle(kit: Kit, lease: Lease, reply: Reply) -> Outcome:
         kit.limits.permit(conversation, event.author, is_direct=is_direct)
     match event:
         case MessageReceived() | CommandInvoked(name="ask"):
-            return await answer(kit, lease, reply, asked(lease.open))
+            said = [one for one in lease.open.questions if isinstance(one, MessageReceived | CommandInvoked)]
+            return await answer(kit, lease, reply, [entry_of(one) for one in said])
         case CommandInvoked():
             raise BotError(event.name, notice=f"I don't know the command `{event.name[:40]}`. I answer `ask`.")
         case ActionTaken():
@@ -34,14 +34,12 @@ async def handle(kit: Kit, lease: Lease, reply: Reply) -> Outcome:
 async def _answer_again(kit: Kit, lease: Lease, reply: Reply, event: ActionTaken) -> Outcome:
     """Another version: of the answer of `event.turn` or, if that is empty, of this person's last question."""
     entries = load_entries(lease.open.transcript)
-    old = next((entry for entry in reversed(entries) if entry.kind == "answer" and entry.turn == event.turn), None)
-    if old is None:
-        asked_last = next((e for e in reversed(entries) if e.kind == "asked" and e.author == event.author.id), None)
-        ids = {asked_last.id} if asked_last else set()
-        old = next((e for e in reversed(entries) if e.kind == "answer" and not ids.isdisjoint(e.questions)), None)
-    else:
-        ids = set(old.questions)
-    questions: list[Entry] = [entry for entry in entries if entry.kind == "asked" and entry.id in ids]
+    last = [entry.id for entry in entries if entry.kind == "asked" and entry.author == event.author.id][-1:]
+    answers = [entry for entry in reversed(entries) if entry.kind == "answer"]
+    meant = (e for e in answers if (e.turn == event.turn if event.turn else set(last) & set(e.questions)))
+    old: Entry | None = next(meant, None)
+    ids = old.questions if old else () if event.turn else last
+    questions = [entry for entry in entries if entry.kind == "asked" and entry.id in ids]
     if not questions:
         raise BotError(event.turn, notice="I don't remember that question any more. Please ask it again.")
     return await answer(kit, lease, reply, questions, replaces=old)

@@ -16,7 +16,7 @@ from bot.store import Store
 
 NEVER_EXPIRING = ("l:", "lanes", "o:", "ring", "r:", "b:", "idx", "live", "lease", "later", "dead", "unsettled")
 """The design's short list of keys of a shard that may live for ever (lanes, open turns, ready index, dead letters)."""
-NEVER_EXPIRING_ELSEWHERE = ("parley:shards", "parley:schema")
+NEVER_EXPIRING_ELSEWHERE = ("parley:{meta}:shards", "parley:{meta}:schema")
 
 
 def _only_loopback(event: str, arguments: tuple[object, ...]) -> None:

@@ -12,7 +12,7 @@ local conversation, channel = places(lane)
 local n = tonumber(redis.call('HGET', open, 'n'))
 if n > 0 then
   if reason ~= '' then
-    local letter = { turn = turn, lane = lane, reason = reason, at = now(), items = redis.call('LRANGE', P .. 'l:' .. lane, 0, n - 1) }
+    local letter = { turn = turn, lane = lane, reason = reason, at = now() / 1000, items = redis.call('LRANGE', P .. 'l:' .. lane, 0, n - 1) }
     redis.call('HSET', P .. 'dead', turn, cjson.encode(letter))
   end
   redis.call('LTRIM', P .. 'l:' .. lane, n, -1)

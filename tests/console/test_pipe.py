@@ -96,7 +96,7 @@ async def test_an_inbox_that_is_away_is_told(pipe: Pipe) -> None:
     talk = pipe(b"one\ntwo\n")
     talk.refuse.append(StoreUnavailable())
     assert await talk.run() == 1
-    assert (printed(talk), talk.err.getvalue()) == ("Answer: two\n", f"{StoreUnavailable.notice}\n")
+    assert (printed(talk), talk.err.getvalue()) == ("Answer: two\n", f"{StoreUnavailable().notice}\n")
 
 
 async def test_a_reply_that_is_given_back_ends_the_wait(pipe: Pipe) -> None:
@@ -171,7 +171,7 @@ async def test_only_a_whole_answer_is_success(pipe: Pipe) -> None:
     talk = pipe(question="Hi?")
     talk.refuse.append(StoreUnavailable())
     assert await talk.run() == 1
-    assert talk.err.getvalue() == f"{StoreUnavailable.notice}\n"
+    assert talk.err.getvalue() == f"{StoreUnavailable().notice}\n"
 
 
 async def test_an_empty_question_is_not_asked(pipe: Pipe) -> None:

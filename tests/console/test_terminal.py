@@ -138,7 +138,7 @@ async def test_an_inbox_that_is_away_ends_nothing(terminal: Terminal) -> None:
     talk.refuse.append(StoreUnavailable())
     keys.send_text("one\rtwo\r\x04")
     assert await talk.run() == 0
-    assert talk.err.getvalue() == f"{StoreUnavailable.notice}\n"
+    assert talk.err.getvalue() == f"{StoreUnavailable().notice}\n"
     assert talk.asked == ["two"]
 
 

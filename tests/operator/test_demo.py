@@ -14,8 +14,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.demo import ANSWER_TOKENS, INTRODUCTION, PROMPT_TOKENS, DemoModel, ensure, obstacle
-from bot.errors import ModelUnavailable
+from bot.demo import ANSWER_TOKENS, PROMPT_TOKENS, DemoModel, ensure, obstacle
+from bot.errors import ModelUnavailable, texts
 from bot.model.chain import Chain
 from bot.model.faults import Patience
 from bot.model.providers import main_provider
@@ -120,7 +120,7 @@ async def test_a_cache_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
 def test_it_is_introduced_honestly() -> None:
     """It says that it is tiny and often wrong, and which line replaces it."""
     for part in ("tiny demo model", "135 million", "often wrong", "OPENAI_API_KEY=... to .env"):
-        assert part in INTRODUCTION
+        assert part in texts()["demo"]
 
 
 @pytest.fixture(scope="session")

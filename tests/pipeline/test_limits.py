@@ -25,7 +25,7 @@ async def test_a_rate_allows_its_count_and_then_says_how_long_to_wait(store: Sto
             await it.reserve(f"t{number}", place(), "ana", 1)
     with pytest.raises(RateLimited) as raised:
         await it.reserve("t10", place(), "ana", 1)
-    assert 50 < raised.value.retry_after_s <= 60
+    assert 50 < float(str(raised.value).removesuffix(" s")) <= 60
     await it.reserve("t11", place(), "ben", 1)
 
 
@@ -35,7 +35,7 @@ async def test_a_budget_counts_reservations_and_is_settled_with_the_real_figure(
     day = await it.reserve("t1", place(), "ana", 900)
     with pytest.raises(BudgetSpent) as raised:
         await it.reserve("t2", place(), "ana", 200)
-    assert raised.value.resets_in_s == 6400
+    assert str(raised.value) == "6400 s"
     for _ in range(2):
         await it.settle(it.bill("t1", place(), day, 100))
     await it.reserve("t2", place(), "ana", 900)

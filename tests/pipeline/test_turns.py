@@ -248,7 +248,7 @@ async def test_after_five_failures_the_question_is_given_up_and_the_person_told(
 @pytest.mark.parametrize(
     ("model", "notice"),
     [
-        (FakeModel(ModelRefused("400")), ModelRefused.notice),
+        (FakeModel(ModelRefused("400")), ModelRefused().notice),
         (FakeModel(""), "The model gave an empty answer. Please try again, or put the question differently."),
         (FakeModel(" \n"), "The model gave an empty answer. Please try again, or put the question differently."),
     ],
