@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from adapters.parts import PartsReply
 from bench.bare import cpu_s
 from bench.talk import AT, PERSON, SYSTEM, Block, Cost, question, stored
+from bot.channels import Channels
 from bot.conversation import Kit
 from bot.events import Address, Conversation, MessageReceived, MessageRef, Person
 from bot.history import History
@@ -115,8 +116,9 @@ class Whole:
         inbox = Inbox(store, settings)
         self.store, self._url = store, store_url
         self.history = History(store, keep_entries=KEEP)
-        self._kit = Kit(inbox=inbox, model=chain, limits=Limits(store, settings, time.time), settings=settings)
-        self._intake = EventIntake(inbox=inbox)
+        channels, limits = Channels(store, settings), Limits(store, settings, time.time)
+        self._kit = Kit(inbox=inbox, model=chain, limits=limits, settings=settings, channels=channels)
+        self._intake = EventIntake(inbox=inbox, channels=channels)
         self._worker = Worker(self._kit, {PLATFORM: Platform()}, self._handle)
         self._ended: dict[str, asyncio.Future[None]] = {}
         self._numbers = itertools.count()

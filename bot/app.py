@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from bot.channels import Channels
 from bot.conversation import Kit
 from bot.errors import BotError, SettingsInvalid, texts
 from bot.inbox import Inbox
@@ -22,7 +23,7 @@ from bot.limits import Limits
 from bot.model.chain import Chain
 from bot.model.faults import Patience
 from bot.model.providers import Provider, main_provider
-from bot.ports import Adapter
+from bot.ports import Adapter, Files, Scrollback
 from bot.settings import Rate, Settings
 from bot.store import Store
 from bot.stored import warm
@@ -54,6 +55,7 @@ class App:
             asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop, asked)
         async with asyncio.TaskGroup() as group:
             working = group.create_task(self.worker.run())
+            watching = group.create_task(self.worker.kit.channels.watch())
             lives = [group.create_task(self._live(adapter, ready)) for adapter in self.adapters.values()]
             until: tuple[asyncio.Future[Any], ...] = (asked, asyncio.gather(*lives, return_exceptions=True))
             await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
@@ -63,6 +65,7 @@ class App:
             await asyncio.wait(lives)
             self.worker.stop()
             await working
+            watching.cancel()
         for adapter in self.adapters.values():
             await adapter.close()
 
@@ -111,9 +114,19 @@ async def assembled(settings: Settings, chain: Chain, platforms: Platforms) -> A
         warming = asyncio.create_task(chain.warm())
         stack.push_async_callback(asyncio.wait, [warming])
         by_platform = {adapter.platform: adapter for adapter in platforms(inbox.store)}
-        kit = Kit(inbox=inbox, model=chain, limits=Limits(inbox.store, settings, time.time), settings=settings)
+        channels = Channels(inbox.store, settings)
+        kit = Kit(
+            inbox=inbox,
+            model=chain,
+            limits=Limits(inbox.store, settings, time.time),
+            settings=settings,
+            channels=channels,
+            seeing=chain.seeing,
+            files={name: adapter for name, adapter in by_platform.items() if isinstance(adapter, Files)},
+            scrollback={name: adapter for name, adapter in by_platform.items() if isinstance(adapter, Scrollback)},
+        )
         worker = Worker(kit, by_platform, handle, failure_limit=5 if settings.platforms else 1)
-        yield App(worker=worker, intake=EventIntake(inbox=inbox, hear=settings.hear), adapters=by_platform)
+        yield App(worker=worker, intake=EventIntake(inbox=inbox, channels=channels), adapters=by_platform)
 
 
 @asynccontextmanager
@@ -249,5 +262,6 @@ def _platforms(settings: Settings, store: Store) -> list[Adapter]:
 
 def _choice(settings: Settings, providers: list[Provider], introduction: str) -> Choice:
     patience = Patience(first_token_s=settings.first_token_s, idle_s=settings.idle_s)
-    chain = Chain(providers, model=settings.model, fallbacks=settings.fallback_models, patience=patience)
+    names = {"model": settings.model, "vision": settings.vision_model}
+    chain = Chain(providers, **names, fallbacks=settings.fallback_models, patience=patience)
     return settings, chain, introduction

@@ -2,28 +2,43 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
+from bot.channels import Channels
 from bot.crashpoints import CrashPoint, reach
 from bot.errors import EmptyAnswer, ModelInterrupted, texts
-from bot.events import ReplyLapsed
+from bot.events import Action, ReplyLapsed
+from bot.files import Haul
+from bot.history import History
 from bot.inbox import Inbox
 from bot.lease import Lease, Outcome, Stopped
 from bot.limits import Limits
-from bot.ports import Button, Finished, Model, ModelRequest, Reply, TextDelta, ToolCall, Usage
-from bot.prompt import Tokens, build
+from bot.ports import Button, Files, Finished, Model, ModelRequest, Reply, Scrollback, TextDelta, ToolCall, Usage
+from bot.prompt import Material, Tokens, build
 from bot.settings import Settings
 from bot.stored import Entry, dump, load, load_entries
+
+KEPT_VERSIONS = 5
+"""So many earlier texts of an answer are kept with it."""
+READ_TRIES = 4
+"""So many calls to a platform may the reading of a file take, with its adapter's own tries."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
-    """An answer while it comes, and as it is recorded before its last edits. Times are in milliseconds."""
+    """An answer while it comes, and as it is recorded before its last edits. Times are in milliseconds.
+
+    `begun` is what an earlier answer said that this one goes on with, `remark` what is said about files under it,
+    `attached` what the model read of them.
+    """
 
     text: str = ""
+    begun: str = ""
     note: str = ""
+    remark: str = ""
+    attached: str = ""
     is_cut: bool = False
     model: str = ""
     tried: list[str] = field(default_factory=list)
@@ -39,56 +54,102 @@ class Answer:
     @property
     def shown(self) -> str:
         """The text as the reader sees it."""
-        return f"{self.text}\n\n{self.note}" if self.note else self.text
+        return "\n\n".join(filter(None, (f"{self.begun}{self.text}", self.note, self.remark)))
+
+
+async def blind(model: str) -> None:
+    """No model is known to see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kit:
-    """What a turn needs, wired by app."""
+    """What a turn needs, wired by app. `seeing` tells whom to ask about pictures in place of a model."""
 
     inbox: Inbox
     model: Model
     limits: Limits
     settings: Settings
+    channels: Channels
+    files: Mapping[str, Files] = field(default_factory=dict)
+    scrollback: Mapping[str, Scrollback] = field(default_factory=dict)
+    seeing: Callable[[str], Awaitable[str | None]] = blind
     tokens: Tokens = field(default_factory=Tokens)
     clock: Callable[[], float] = time.time
 
 
 async def answer(
-    kit: Kit, lease: Lease, reply: Reply, questions: Sequence[Entry], replaces: Entry | None = None
+    kit: Kit,
+    lease: Lease,
+    reply: Reply,
+    questions: Sequence[Entry],
+    replaces: Entry | None = None,
+    *,
+    goes_on: bool = False,
 ) -> Outcome:
-    """Answer these questions in this reply. Raises BotError, LeaseLost or TurnChanged, which the worker handles."""
+    """Answer these questions in this reply. Raises BotError, LeaseLost or TurnChanged, which the worker handles.
+
+    The new answer `replaces` an earlier one, or goes on with its text.
+    """
     recorded = recorded_answer(lease)
-    final = recorded or await _generate(kit, lease, reply, questions, replaces)
+    if recorded:
+        final = recorded
+    elif goes_on and replaces:
+        ask = Entry(id=lease.turn, kind="asked", text=texts()["go_on"], at=kit.clock(), author=questions[-1].author)
+        final = await _generate(kit, lease, reply, [ask], None, begun=replaces.text)
+        final.attached = replaces.attached
+    else:
+        final = await _generate(kit, lease, reply, questions, replaces)
     if not recorded and final.text:
         await lease.record({"final": dump(final)})
         reach(CrashPoint.ANSWER_RECORDED)
     if not final.text:
+        if replaces:
+            reply.show(replaces.text)
         await reply.fail(final.note)
-        return await close(kit, lease, "stopped", final)
-    again = (Button(action="retry", label="Try again", turn=lease.turn),) if final.is_cut else ()
-    refs = await reply.finish(final.shown, again)
+        return await close(kit, lease, "stopped", final, questions=questions)
+    refs = await reply.finish(final.shown, buttons(lease.turn, is_cut=final.is_cut))
     reach(CrashPoint.SHOWN_WHOLE)
     ids, parts = tuple(question.id for question in questions), tuple(ref.id for ref in refs)
-    told = Entry(id=parts[0], kind="answer", text=final.text, at=kit.clock(), questions=ids, turn=lease.turn)
-    entry = replace(told, parts=parts, is_cut=final.is_cut)
+    text = final.begun + final.text
+    told = Entry(id=parts[0], kind="answer", text=text, at=kit.clock(), questions=ids, turn=lease.turn)
+    entry = replace(told, parts=parts, is_cut=final.is_cut, attached=final.attached)
     if replaces:
-        entry = replace(entry, versions=(*replaces.versions, replaces.text), replaces=replaces.id)
-    return await close(kit, lease, "answered", final, entry)
+        versions = (*replaces.versions, replaces.text)[-KEPT_VERSIONS:]
+        entry = replace(entry, versions=versions, replaces=replaces.id)
+    return await close(kit, lease, "answered", final, entry, questions=questions)
+
+
+def buttons(turn: str, *, is_cut: bool = False) -> tuple[Button, ...]:
+    """What people can do with an answer, the weightiest first."""
+    rate: tuple[Action, ...] = ("up", "down")
+    actions: tuple[Action, ...] = ("continue", *rate, "retry") if is_cut else ("retry", *rate)
+    labels = texts()
+    return tuple(Button(action=one, label=labels[f"button_{one}"], turn=turn) for one in (*actions, "delete", "why"))
 
 
 async def close(
-    kit: Kit, lease: Lease, outcome: Outcome, final: Answer | None = None, entry: Entry | None = None, why: str = ""
+    kit: Kit,
+    lease: Lease,
+    outcome: Outcome,
+    final: Answer | None = None,
+    entry: Entry | None = None,
+    *,
+    questions: Sequence[Entry] = (),
+    why: str = "",
 ) -> Outcome:
     """Commit the turn with its record: who asked, what went in, what came of it, `why` it was given up."""
     turn, bill = lease.open, ""
-    people = [event.author.id for event in turn.questions if not isinstance(event, ReplyLapsed)]
-    record = {"outcome": outcome, "closed_at": f"{kit.clock():.3f}", "authors": " ".join(dict.fromkeys(people))}
+    said = [event for event in turn.questions if not isinstance(event, ReplyLapsed)]
+    people = dict.fromkeys([question.author for question in questions] + [event.author.id for event in said])
+    ids = [question.id for question in questions] or [event.id for event in said]
+    record = {"outcome": outcome, "closed_at": f"{kit.clock():.3f}", "authors": " ".join(people)}
+    record["questions"] = " ".join(ids)
     if final and final.day:
         record["final"] = dump(final)
         lease.detail = f"{final.model} {final.input_tokens}+{final.output_tokens} tokens"
         bill = kit.limits.bill(turn.id, turn.conversation, final.day, final.input_tokens + final.output_tokens)
-    await kit.inbox.commit(turn, entry, record, bill=bill, given_up=why)
+    follow_up_s = (await kit.channels.of(turn.conversation)).follow_up_s if entry else 0
+    await kit.inbox.commit(turn, entry, record, bill=bill, given_up=why, follow_up_s=follow_up_s)
     reach(CrashPoint.COMMITTED)
     return outcome
 
@@ -99,7 +160,9 @@ def recorded_answer(lease: Lease) -> Answer | None:
     return load(Answer, recorded) if recorded else None
 
 
-async def _generate(kit: Kit, lease: Lease, reply: Reply, questions: Sequence[Entry], replaces: Entry | None) -> Answer:
+async def _generate(
+    kit: Kit, lease: Lease, reply: Reply, questions: Sequence[Entry], replaces: Entry | None, *, begun: str = ""
+) -> Answer:
     """Ask the model, showing its words as they come; a stop keeps what was said."""
     started = time.monotonic()
     conversation, asker = lease.open.conversation, questions[-1].author
@@ -107,27 +170,47 @@ async def _generate(kit: Kit, lease: Lease, reply: Reply, questions: Sequence[En
     # Positions come from the stored entries, which know them; the batch itself may have left the transcript.
     settings, weigh = kit.settings, kit.tokens.weigher("")
     budgets = (settings.system_prompt, settings.prompt_tokens, settings.history_messages)
-    prompt = build(entries, questions, *budgets, weigh)
+    haul = Haul()
+    try:
+        given = await _given(kit, lease, questions, haul, replaces.attached if replaces else "")
+    except Stopped:
+        return Answer(note=texts()["stopped_before"])
+    prompt = build(entries, questions, *budgets, weigh, given)
     day = await kit.limits.reserve(lease.turn, conversation, asker, prompt.tokens + settings.answer_tokens // 4)
     reach(CrashPoint.RESERVED)
     request = ModelRequest(
         messages=prompt.messages,
+        model=haul.model,
         max_tokens=settings.answer_tokens,
         temperature=settings.temperature,
         cache_key=_hashed(conversation.key),
         person=_hashed(f"{conversation.platform}:{asker}"),
     )
-    final = Answer(day=day, included=prompt.included, left_out=prompt.left_out)
+    final = Answer(begun=begun, day=day, included=prompt.included, left_out=prompt.left_out)
+    final.attached, final.remark = prompt.attached, haul.remark(prompt.cut)
     try:
         await lease.attend(_ask_twice(kit, reply, request, final, started))
     except Stopped:
         final.note = texts()["stopped" if final.text else "stopped_before"]
     final.total_ms = _ms_since(started)
-    kit.tokens.learn(request.model, prompt.tokens, final.input_tokens)
+    if not haul.images:  # what they cost says nothing about text
+        kit.tokens.learn(request.model, prompt.tokens, final.input_tokens)
     # Where the server told no usage, or was stopped before it could, our estimate is charged.
     final.input_tokens = final.input_tokens or prompt.tokens
     final.output_tokens = final.output_tokens or len(final.text) // 4
     return final
+
+
+async def _given(kit: Kit, lease: Lease, questions: Sequence[Entry], haul: Haul, kept: str) -> Material:
+    """What goes before the question: its files, or what was `kept` of them, and in private the channel's talk."""
+    conversation, store = lease.open.conversation, kit.inbox.store
+    if attachments := [one for question in questions for one in question.attachments]:
+        within_s = READ_TRIES * kit.settings.call_s
+        await lease.attend(haul.read(kit.files.get(conversation.platform), attachments, kit.seeing, within_s))
+    if not conversation.person:
+        return haul.given(kept, ())
+    in_public, newest = replace(conversation, person=""), kit.settings.history_messages
+    return haul.given(kept, await store.surely(lambda: History(store).load(in_public, newest)))
 
 
 async def _ask_twice(kit: Kit, reply: Reply, request: ModelRequest, final: Answer, started: float) -> None:
@@ -156,7 +239,7 @@ async def _listen(kit: Kit, reply: Reply, request: ModelRequest, final: Answer, 
                         final.first_ms = final.first_ms or _ms_since(started)
                         reach(CrashPoint.FIRST_TOKEN)
                     final.text += text
-                    reply.show(final.text)
+                    reply.show(final.begun + final.text)
                 case Usage():
                     final.input_tokens, final.output_tokens = event.input_tokens, event.output_tokens
                     final.cached_tokens = event.cached_tokens

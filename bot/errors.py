@@ -98,6 +98,7 @@ class FileUnreadable(BotError):
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
+        self.reason = reason
         self.notice = f"I couldn't read {name}: {reason}."
 
 

@@ -49,11 +49,33 @@ class OpenTurn:
         return int(self.record["deaths"])
 
 
+class Talk(NamedTuple):
+    """What may become of a message that addresses nobody, or somebody else.
+
+    `keep`: it is heard nowhere, in threads that we take part in, or everywhere. It is a question all the same in a
+    thread that we take part in (`asks_in_thread`), or so soon after an answer to its author (`asks_in_window`).
+    """
+
+    keep: Literal["off", "threads", "all"]
+    asks_in_thread: bool = False
+    asks_in_window: bool = False
+
+
 class Flags(NamedTuple):
     """What control asks of an open turn."""
 
     is_stopped: bool
     is_changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """What one person thinks of one answer; `text` is the answer that they would have liked better, or empty."""
+
+    who: str
+    at: float
+    is_good: bool
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,24 +99,37 @@ class Inbox:
 
     # ---- what people say
 
-    async def admit(
-        self, event: Question, entry: Entry | None, *, is_heard: bool = False, only_joined: bool = False
-    ) -> Admission:
+    async def admit(self, event: Question, entry: Entry | None, talk: Talk | None = None) -> Admission:
         """Claim the message's identity (kept 48 h), append it to the transcript, put it into its lane: one step.
 
-        `only_joined` ignores a message of a conversation that has no transcript yet.
+        It is a question unless it is `talk`; then the script decides what becomes of it.
         """
         lane = lane_of(event)
-        what = ("hear" if is_heard else "ask", identity(event.conversation, event.id), event.conversation.key, lane)
+        what = ("hear" if talk else "ask", identity(event.conversation, event.id), event.conversation.key, lane)
         stored = (dump_entry(entry) if entry else "", _item(event), *self._keeping())
-        return Admission(await self._call("admit", lane, *what, *stored, int(only_joined)))
+        how = (talk.keep, int(talk.asks_in_thread), int(talk.asks_in_window)) if talk else ()
+        return Admission(await self._call("admit", lane, *what, *stored, *how))
 
-    async def edit(self, message: MessageReceived, entry: Entry) -> Literal["unknown", "gone", "heard", "asked"]:
-        """Give a message its new text, in the transcript and in its lane; a turn that runs over it starts again."""
+    async def edit(self, message: MessageReceived, entry: Entry) -> str:
+        """Give a message its new text, in the transcript and in its lane; a turn that runs over it starts again.
+
+        What the message was: unknown, gone, heard, asked, or "last TURN": the newest question of its conversation,
+        which that turn has answered, and its text is another one now.
+        """
         conversation = message.conversation
         args = (identity(conversation, message.id), conversation.key, dump_entry(entry), _item(message))
-        was: Literal["unknown", "gone", "heard", "asked"] = await self._call("edit", lane_of(message), *args)
+        was: str = await self._call("edit", lane_of(message), *args)
         return was
+
+    async def askers(self, conversation: Conversation, turn: str) -> frozenset[str] | None:
+        """Whose questions a turn answers or has answered ("" where everybody may say so); None: it is not known."""
+        people = await self.store.call("askers", self.store.shard(conversation.channel_key), turn)
+        return None if people is None else frozenset(people.split(" "))
+
+    async def rate(self, conversation: Conversation, turn: str, rating: Rating) -> None:
+        """Keep what somebody thinks of an answer, in place of what they thought before."""
+        key = (conversation.key, f"{turn} {rating.who}", dump(rating), self._keeping()[0])
+        await self.store.call("rate", self.store.shard(conversation.channel_key), *key)
 
     async def delete(self, conversation: Conversation, message: str) -> bool:
         """Take a message out of the transcript and its lane; one that never came is refused when it does."""
@@ -129,17 +164,24 @@ class Inbox:
         return Flags(*map(bool, raw))
 
     async def commit(
-        self, turn: OpenTurn, entry: Entry | None, record: Mapping[str, str], *, bill: str = "", given_up: str = ""
+        self,
+        turn: OpenTurn,
+        entry: Entry | None,
+        record: Mapping[str, str],
+        *,
+        bill: str = "",
+        given_up: str = "",
+        follow_up_s: int = 0,
     ) -> None:
         """Close the turn: the answer enters the transcript, the batch leaves the lane, `bill` waits to be settled.
 
-        With a reason in `given_up` the batch becomes a dead letter. Safe to repeat. Raises LeaseLost, or TurnChanged
-        when the batch was touched.
+        With a reason in `given_up` the batch becomes a dead letter. For `follow_up_s` what its asker says is a question
+        without a mention. Safe to repeat. Raises LeaseLost, or TurnChanged when the batch was touched.
         """
         pairs = [part for pair in record.items() for part in pair]
         keeping = (*self._keeping(), self.settings.why_days * 86_400)
         text = dump_entry(entry) if entry else ""
-        match await self._held("commit", turn, text, *keeping, given_up, bill, *pairs):
+        match await self._held("commit", turn, text, *keeping, given_up, bill, follow_up_s, *pairs):
             case "changed":
                 raise TurnChanged(turn.id)
             case "lost":

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -129,6 +129,12 @@ class Lease:
                 self.turn = turn
                 told = {name: closed.get(name, "") for name in ("final", "outcome")}
                 self.open = replace(self.open, record={**self.open.record, **told})
+
+    async def adopt(self, refs: Sequence[MessageRef]) -> None:
+        """Write over these messages, which an earlier turn has left, in place of new ones. Raises LeaseLost."""
+        if not any(self.refs.values()) and refs:
+            await self.record({f"p{part}": dump(ref) for part, ref in enumerate(refs)})
+            self.refs.update(enumerate(refs))
 
     async def reload(self) -> None:
         """Take up the batch anew after it was edited or deleted. Raises LeaseLost."""

@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     """The model, or `provider/model` for a named provider; unset: the default on OpenAI, elsewhere the only model."""
     fallback_models: Names = Field((), examples=["groq/llama-3.3-70b-versatile,openai/gpt-6-luna"])
     """Models to try, in this order, when the first one fails; each `provider/model`."""
+    vision_model: str = Field("", examples=["openai/gpt-6-luna"])
+    """The model for questions with pictures; unset: the model itself or a fallback, if it is known to see."""
     wire: Wire = "auto"
     """How to speak to the model: `responses` or `chat` completions; `auto` takes `responses` for OpenAI itself."""
     providers: Mapping[ProviderName, Provider] = Field({}, validation_alias="PARLEY_PROVIDER")
@@ -134,6 +136,10 @@ class Settings(BaseSettings):
     probe: bool = True
     """Look for a model server on this machine (Ollama, LM Studio, llama.cpp, vLLM) when no model is configured."""
 
+    answer: Literal["mention", "threads", "always", "never"] = "threads"
+    """When a message is a question: when it addresses the bot; also in threads it takes part in; every one; none."""
+    follow_up_s: int = Field(0, ge=0, le=3600)
+    """Seconds after an answer in which its asker needs no mention; 0: always needed."""
     hear: Literal["off", "threads", "all"] = "threads"
     """What is kept as context though nobody addressed the bot: nothing, its own threads, or all that it can see."""
     collect: bool = True

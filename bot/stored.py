@@ -4,20 +4,26 @@ import json
 import logging
 import re
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from bot.events import EVENT_VERSION, Address, CommandInvoked, MessageReceived, MessageRef, Question
+from bot.events import EVENT_VERSION, Address, Attachment, CommandInvoked, MessageReceived, MessageRef, Question, Quote
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 # All control characters but tab and line feed, and the marks that turn the direction of text around.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_NAME = re.compile(r"[\[\]<>{}\s]+")
+# What would end a name early where it stands before a text, or in a tag.
+_NAME = re.compile(r"[\[\]<>{}\"\s]+")
+_FILE_NAME = re.compile(r"[<>\"\s]+")
+# Also with signs in between that nobody sees.
+_TAG = re.compile("<(?=[\\s/\u200b-\u200f\u2060\ufeff]*(?:quote|file)\\b)", re.IGNORECASE)
+QUOTES, QUOTE_CHARACTERS = 5, 2_000
+"""So many quotes of a message are taken, and so much of each: a message of either platform fits whole."""
 
 
 class UnknownVersion(Exception):
@@ -34,7 +40,8 @@ class Entry:
 
     `n` counts entries of a conversation from 1 and never changes; `stamp` is the date and time as the model reads it,
     fixed at admit; an answer names its `questions` (message ids), its `turn`, the ids of its message's `parts`, and
-    keeps its other `versions`; `replaces` is the id of the answer whose place it takes.
+    keeps its other `versions`; `replaces` is the id of the answer whose place it takes. A question names its
+    `attachments`; an answer keeps, in `attached`, what the model read of the files of its questions.
     """
 
     id: str
@@ -51,6 +58,8 @@ class Entry:
     versions: tuple[str, ...] = ()
     replaces: str = ""
     is_cut: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    attached: str = ""
     v: int = 1
 
 
@@ -96,17 +105,43 @@ def load_event(raw: str) -> Question:
 
 
 def entry_of(event: MessageReceived | CommandInvoked, *, is_heard: bool = False) -> Entry:
-    """The transcript entry of what a person said, with its date as text. Names and text are cleaned here, once."""
+    """The transcript entry of what a person said, with its date as text. Names and text are cleaned here, once.
+
+    What the message quotes stands in front of its text, as data in `<quote>` tags that no text can fake.
+    """
     text = dict(event.options).get("question", "") if isinstance(event, CommandInvoked) else event.text
+    quotes = [_quoted(quote) for quote in event.quotes[:QUOTES] if quote.text.strip()]
     return Entry(
         id=event.id,
         kind="heard" if is_heard else "asked",
-        text=_clean(text),
+        text="".join([*quotes, material(text)]),
         at=event.at,
         author=event.author.id,
-        name=_NAME.sub(" ", _clean(event.author.name)).strip()[:40],
+        name=_named(event.author.name),
         stamp=datetime.fromtimestamp(event.at, UTC).strftime("%a %Y-%m-%d %H:%M"),
+        attachments=tuple(replace(one, name=_file_name(one.name)) for one in event.attachments),
     )
+
+
+def material(text: str) -> str:
+    """Text as the model may read it: cleaned, and with nothing in it that could pose as a `<quote>` or `<file>` tag."""
+    return _TAG.sub("&lt;", _clean(text))
+
+
+def _quoted(quote: Quote) -> str:
+    author, text = _named(quote.author), material(quote.text).strip()
+    who = f'from="{author}" ' if author else ""
+    kept = text if len(text) <= QUOTE_CHARACTERS else f"{text[:QUOTE_CHARACTERS]} [cut here]"
+    return f'<quote {who}kind="{quote.kind}">\n{kept}\n</quote>\n'
+
+
+def _named(name: str) -> str:
+    return _NAME.sub(" ", _clean(name)).strip()[:40]
+
+
+def _file_name(name: str) -> str:
+    """A file's name in one line; its end tells what it is."""
+    return _FILE_NAME.sub(" ", _clean(name)).strip()[-80:] or "unnamed"
 
 
 def _clean(text: str) -> str:

@@ -1,34 +1,48 @@
 """What becomes of an event at admit: a question, heard talk, a control, or nothing. The port `Intake`."""
 
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from bot.channels import Channels, ChannelSettings
 from bot.crashpoints import CrashPoint, reach
+from bot.errors import NotAllowed, texts
 from bot.events import ActionTaken, CommandInvoked, Event, MessageDeleted, MessageEdited, MessageReceived, ReplyLapsed
-from bot.inbox import Inbox
+from bot.inbox import Inbox, Rating, Talk
 from bot.ports import Admission
 from bot.stored import entry_of
 
-Hear = Literal["off", "threads", "all"]
 EDIT_MAY_ASK_S = 24 * 3600.0
 """An edit of an older message asks nothing: its claim (kept 48 h) may be gone, and it would be answered twice."""
+EDIT_ANSWERS_AGAIN_S = 120.0
+"""An edit of the newest question has it answered again for so long after it was written."""
 
 
-def addressed(event: MessageReceived, hear: Hear) -> Literal["ask", "hear", "ignore"]:
-    """Whether a message is for us, only to be heard, or neither. Pure; bots are never answered."""
-    is_asked = event.is_direct or event.mentions_bot or event.replies_to_bot
-    is_heard = hear == "all" or (hear == "threads" and bool(event.conversation.thread))
-    return "ignore" if event.author.is_bot else "ask" if is_asked else "hear" if is_heard else "ignore"
+def addressed(event: MessageReceived, here: ChannelSettings) -> Literal["ask", "ignore"] | Talk:
+    """Whether a message is for us, for nobody of us, or talk. Pure; bots are never answered."""
+    if event.author.is_bot or here.answer == "never":
+        return "ignore"
+    if event.is_direct or event.mentions_bot or event.replies_to_bot:
+        return "ask"
+    if here.answer == "always" and not event.to_others:
+        return "ask"
+    is_in_thread, is_open = bool(event.conversation.thread), not event.to_others
+    talk = Talk(
+        keep=here.hear if here.hear == "all" or is_in_thread else "off",
+        asks_in_thread=is_open and is_in_thread and here.answer == "threads",
+        asks_in_window=is_open and here.follow_up_s > 0,
+    )
+    return "ignore" if talk == Talk("off") else talk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventIntake:
-    """Takes every event of every adapter. Raises StoreUnavailable where it could not be taken."""
+    """Takes every event of every adapter. Raises StoreUnavailable where it could not be taken, or NotAllowed."""
 
     inbox: Inbox
-    hear: Hear = "threads"
+    channels: Channels
     clock: Callable[[], float] = time.time
 
     async def __call__(self, event: Event) -> Admission:
@@ -41,34 +55,62 @@ class EventIntake:
     async def _admit(self, event: Event) -> Admission:
         match event:
             case MessageReceived():
-                return await self._said(event, addressed(event, self.hear))
+                return await self._said(event, addressed(event, await self.channels.of(event.conversation)))
             case MessageEdited(message=message):
                 return await self._edited(message)
             case MessageDeleted():
                 await self.inbox.delete(event.conversation, event.id)
             case CommandInvoked():
                 return await self.inbox.admit(event, entry_of(event) if event.name == "ask" else None)
-            case ActionTaken(action="stop"):
-                await self.inbox.stop(event.conversation, event.author, event.turn)
-            case ActionTaken() | ReplyLapsed():
+            case ActionTaken():
+                return await self._acted(event)
+            case ReplyLapsed():
                 return await self.inbox.admit(event, None)
             case _:
                 assert_never(event)
         return Admission.ADMITTED
 
-    async def _said(self, event: MessageReceived, kind: Literal["ask", "hear", "ignore"]) -> Admission:
-        if kind == "ignore":
+    async def _said(self, event: MessageReceived, what: Literal["ask", "ignore"] | Talk) -> Admission:
+        if what == "ignore":
             return Admission.IGNORED
-        is_heard = kind == "hear"
-        entry = entry_of(event, is_heard=is_heard)
-        return await self.inbox.admit(event, entry, is_heard=is_heard, only_joined=is_heard and self.hear == "threads")
+        talk = None if what == "ask" else what
+        return await self.inbox.admit(event, entry_of(event, is_heard=talk is not None), talk)
 
     async def _edited(self, message: MessageReceived) -> Admission:
-        kind = addressed(message, self.hear)
-        was = await self.inbox.edit(message, entry_of(message, is_heard=kind != "ask"))
+        what = addressed(message, await self.channels.of(message.conversation))
+        was, _, turn = (await self.inbox.edit(message, entry_of(message, is_heard=what != "ask"))).partition(" ")
+        age_s = self.clock() - message.at
+        if was == "last" and age_s <= EDIT_ANSWERS_AGAIN_S:
+            # The same edit, told twice, is the same action.
+            id = f"{message.id}-{zlib.crc32(message.text.encode('utf-8', 'replace')):x}"
+            who, where, to = message.author, message.conversation, message.address
+            again = ActionTaken(
+                id=id, conversation=where, author=who, at=self.clock(), address=to, action="retry", turn=turn
+            )
+            return await self.inbox.admit(again, None)
         if was == "gone":
             return Admission.IGNORED
-        if was == "asked" or kind != "ask" or self.clock() - message.at > EDIT_MAY_ASK_S:
+        if was in ("asked", "last") or what != "ask" or age_s > EDIT_MAY_ASK_S:
             return Admission.ADMITTED
         # A mention that was added by the edit: what was only heard, or not for us at all, is a question now.
         return await self._said(message, "ask")
+
+    async def _acted(self, event: ActionTaken) -> Admission:
+        """A control of an answer is for the person who asked and for admins; everybody may rate."""
+        if event.turn and event.action not in ("up", "down"):
+            askers = await self.inbox.askers(event.conversation, event.turn)
+            if askers is None:
+                raise NotAllowed(event.turn, notice=texts()["forgotten"])
+            if not (event.author.is_admin or askers & {"", event.author.id}):
+                raise NotAllowed(event.turn, notice=texts()["not_yours"])
+        match event.action:
+            case "stop":
+                await self.inbox.stop(event.conversation, event.author, event.turn)
+            case "up" | "down":
+                rating = Rating(who=event.author.id, at=event.at, is_good=event.action == "up", text=event.text)
+                await self.inbox.rate(event.conversation, event.turn, rating)
+            case "retry" | "continue" | "delete" | "why":
+                return await self.inbox.admit(event, None)
+            case _:
+                assert_never(event.action)
+        return Admission.ADMITTED

@@ -3,8 +3,8 @@
 from typing import assert_never
 
 from bot.conversation import Kit, answer, close, recorded_answer
-from bot.errors import BotError
-from bot.events import ActionTaken, CommandInvoked, MessageReceived, ReplyLapsed
+from bot.errors import BotError, texts
+from bot.events import ActionTaken, CommandInvoked, MessageReceived, MessageRef, ReplyLapsed
 from bot.lease import Lease, Outcome
 from bot.ports import Reply
 from bot.stored import Entry, entry_of, load_entries
@@ -22,27 +22,46 @@ async def handle(kit: Kit, lease: Lease, reply: Reply) -> Outcome:
             said = [one for one in lease.open.questions if isinstance(one, MessageReceived | CommandInvoked)]
             return await answer(kit, lease, reply, [entry_of(one) for one in said])
         case CommandInvoked():
-            raise BotError(event.name, notice=f"I don't know the command `{event.name[:40]}`. I answer `ask`.")
+            raise BotError(event.name, notice=texts()["no_such_command"].format(name=event.name[:40]))
         case ActionTaken():
-            return await _answer_again(kit, lease, reply, event)
+            return await _acted(kit, lease, reply, event)
         case ReplyLapsed():
             return await _send_again(kit, lease, reply)
         case _:
             assert_never(event)
 
 
-async def _answer_again(kit: Kit, lease: Lease, reply: Reply, event: ActionTaken) -> Outcome:
-    """Another version: of the answer of `event.turn` or, if that is empty, of this person's last question."""
+async def _acted(kit: Kit, lease: Lease, reply: Reply, event: ActionTaken) -> Outcome:
+    """Another version of an answer, more of it, or its end: the answer of `event.turn`, else this person's last."""
     entries = load_entries(lease.open.transcript)
+    old, questions = await _meant(kit, event, entries)
+    if old:
+        await lease.adopt([MessageRef(channel=event.address.channel, id=part) for part in old.parts])
+    if event.action == "delete":
+        await reply.discard()
+        if old:
+            await kit.inbox.delete(lease.open.conversation, old.id)
+        return await close(kit, lease, "deleted")
+    if not questions:
+        raise BotError(event.turn, notice=texts()["forgotten"])
+    try:
+        return await answer(kit, lease, reply, questions, replaces=old, goes_on=event.action == "continue")
+    except BotError:
+        if old:  # what was there must not give way to a notice
+            reply.show(old.text)
+        raise
+
+
+async def _meant(kit: Kit, event: ActionTaken, entries: list[Entry]) -> tuple[Entry | None, list[Entry]]:
+    """The answer that an action is about, if there is one, and the questions that it answers."""
     last = [entry.id for entry in entries if entry.kind == "asked" and entry.author == event.author.id][-1:]
     answers = [entry for entry in reversed(entries) if entry.kind == "answer"]
     meant = (e for e in answers if (e.turn == event.turn if event.turn else set(last) & set(e.questions)))
     old: Entry | None = next(meant, None)
-    ids = old.questions if old else () if event.turn else last
-    questions = [entry for entry in entries if entry.kind == "asked" and entry.id in ids]
-    if not questions:
-        raise BotError(event.turn, notice="I don't remember that question any more. Please ask it again.")
-    return await answer(kit, lease, reply, questions, replaces=old)
+    ids = set(old.questions if old else last)
+    if event.turn and not old:  # it failed, so only its record tells what it was about
+        ids = set((await kit.inbox.closed(event.conversation, event.turn)).get("questions", "").split(" "))
+    return old, [entry for entry in entries if entry.kind == "asked" and entry.id in ids]
 
 
 async def _send_again(kit: Kit, lease: Lease, reply: Reply) -> Outcome:

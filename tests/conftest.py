@@ -16,7 +16,9 @@ from bot.store import Store
 
 NEVER_EXPIRING = ("l:", "lanes", "o:", "ring", "r:", "b:", "idx", "live", "lease", "later", "dead", "unsettled")
 """The design's short list of keys of a shard that may live for ever (lanes, open turns, ready index, dead letters)."""
-NEVER_EXPIRING_ELSEWHERE = ("parley:{meta}:shards", "parley:{meta}:schema")
+NEVER_EXPIRING_ELSEWHERE = ("parley:{meta}:shards", "parley:{meta}:schema", "parley:{meta}:channels")
+NEVER_EXPIRING_OF_A_WORKSPACE = ("channels",)
+"""Settings and personas, which people chose."""
 
 
 def _only_loopback(event: str, arguments: tuple[object, ...]) -> None:
@@ -94,5 +96,7 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 def _may_live_for_ever(key: str) -> bool:
     if key in NEVER_EXPIRING_ELSEWHERE:
         return True
-    _, braced, rest = key.partition("}:")
+    owner, braced, rest = key.partition("}:")
+    if owner.startswith("parley:{w:"):
+        return rest in NEVER_EXPIRING_OF_A_WORKSPACE
     return bool(braced) and rest.startswith(NEVER_EXPIRING)

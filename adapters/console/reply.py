@@ -134,12 +134,12 @@ class ConsoleReply:
 
     async def finish(self, text: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
         ref = self.draft.refs.get(0)
-        if ref is None:
+        if ref is None or ref.id != self.draft.turn:  # what an earlier turn printed cannot be written over
             await self.draft.keep(0, None)
             await self._print(self.paper.finish, text)
             ref = MessageRef(channel="", id=self.draft.turn)
             await self.draft.keep(0, ref)
-        self._is_whole = not buttons
+        self._is_whole = not any(button.action == "continue" for button in buttons)
         return (ref,)
 
     async def fail(self, notice: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:

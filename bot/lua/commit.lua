@@ -1,5 +1,5 @@
 -- ARGV lane, turn, fence, entry or '', keep_s, most, why_s, reason to give it up or '', bill or '',
--- then field, value ... of the record.
+-- follow_up_s, then field, value ... of the record.
 -- -> committed | changed (start again) | lost.  Idempotent: asked again by the holder it says committed again.
 local lane, turn, fence, entry, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[8]
 local open, closed = P .. 'o:' .. lane, P .. 'turn:' .. turn
@@ -28,12 +28,13 @@ if entry ~= '' then
     append(conversation, entry, ARGV[5], ARGV[6])
   end
 end
-for i = 10, #ARGV, 2 do redis.call('HSET', open, ARGV[i], ARGV[i + 1]) end
+for i = 11, #ARGV, 2 do redis.call('HSET', open, ARGV[i], ARGV[i + 1]) end
 redis.call('HSET', open, 'lane', lane, 'closed', int(now()))
 local repair = redis.call('HGET', open, 'repair')
 redis.call('RENAME', open, closed)
 redis.call('EXPIRE', closed, ARGV[7])
 redis.call('ZREM', P .. 'lease', lane)
+if tonumber(ARGV[10]) > 0 then redis.call('SET', P .. 'f:' .. lane, '1', 'EX', ARGV[10]) end
 if ARGV[9] ~= '' then redis.call('ZADD', P .. 'unsettled', int(now()), ARGV[9]) end
 leave(conversation, channel)
 if redis.call('LLEN', P .. 'l:' .. lane) > 0 then ready(lane) else redis.call('SREM', P .. 'lanes', lane) end

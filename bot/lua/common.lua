@@ -2,6 +2,8 @@
 -- with it, so each script is single-slot in Cluster. The keys of a shard:
 --   seen:<identity>  "<ask|hear|gone> <lane>": a message's claim, kept 48 h
 --   t:<conversation> LIST of transcript entries (JSON)        n:<conversation> the position given to the newest entry
+--   j:<conversation> we take part in this thread          f:<lane> its author was answered just now
+--   fb:<conversation> HASH "turn person" -> rating (JSON)
 --   l:<lane>         LIST of waiting questions, "Q{json}" (may be collected) or "A{json}" (stands alone)
 --   lanes            SET of lanes that are not empty
 --   o:<lane>         HASH, the open turn of the lane: turn, fence, n (pinned questions), failures, deaths, p<i> (parts) ...

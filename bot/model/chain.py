@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bot.errors import ModelError, ModelInterrupted, ModelRefused, ModelUnavailable
 from bot.model.faults import Fault, Patience
-from bot.model.providers import Provider, find, only, openai_default
+from bot.model.providers import Provider, can_see, find, only, openai_default
 from bot.model.wire import Chat, Responses
 from bot.ports import Finished, ModelRequest, StreamEvent
 
@@ -25,16 +25,22 @@ log = logging.getLogger(__name__)
 class Chain:
     """Asks one model after the other until one answers. `providers` begins with the main one; implements `Model`.
 
-    `model` and `fallbacks` are `provider/model` or a bare model of the main provider. An empty `model` means the
-    default on OpenAI, elsewhere the only model that the server has.
+    `model`, `fallbacks` and `vision` are `provider/model` or a bare model of the main provider. An empty `model` means
+    the default on OpenAI, elsewhere the only model that the server has; an empty `vision` the first one known to see.
     """
 
     def __init__(
-        self, providers: Sequence[Provider], *, model: str = "", fallbacks: Sequence[str] = (), patience: Patience
+        self,
+        providers: Sequence[Provider],
+        *,
+        model: str = "",
+        fallbacks: Sequence[str] = (),
+        vision: str = "",
+        patience: Patience,
     ) -> None:
         self.main = providers[0]
         self._providers = {provider.name: provider for provider in reversed(providers)}
-        self._model, self._fallbacks, self._patience = model, fallbacks, patience
+        self._model, self._fallbacks, self._vision, self._patience = model, fallbacks, vision, patience
         self._default = ""
         self._client: Client | None = None
         self._loading = asyncio.Lock()
@@ -58,10 +64,22 @@ class Chain:
         except Fault as fault:
             raise _failed({_told(fault, provider): fault}) from None
 
+    async def seeing(self, model: str) -> str | None:
+        """Whom to ask about pictures in place of `model` (empty: the default); None where nobody is known to see."""
+        if self._vision:
+            return self._vision
+        own = name = model or self._model
+        try:
+            name = name or await self._default_model(await self.warm())
+        except Fault:  # the question itself will meet it too
+            return None
+        return own if can_see(name) else next(filter(can_see, self._fallbacks), None)
+
     async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamEvent, None]:
         """See `bot.ports.Model`. Each fault is logged, with what helps; never a message's text or a key."""
         client = await self.warm()
-        names = dict.fromkeys((request.model or self._model, *self._fallbacks))
+        fit = can_see if request.messages[-1].images else None
+        names = dict.fromkeys((request.model or self._model, *filter(fit, self._fallbacks)))
         tried: dict[str, Fault] = {}
         for name in names:
             provider, model = find(name, self._providers, self.main)

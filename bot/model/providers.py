@@ -3,8 +3,10 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from bot.model.faults import Fault
@@ -61,7 +63,18 @@ def find(text: str, providers: Mapping[str, Provider], main: Provider) -> tuple[
 
 def openai_default() -> str:
     """The model that OpenAI is asked for where none is set."""
-    return str(json.loads(resources.files("bot").joinpath("data/models.json").read_text("utf-8"))["openai_default"])
+    return str(_known()["openai_default"])
+
+
+def can_see(model: str) -> bool:
+    """Whether a model is known to take pictures, by the patterns of names in bot/data/models.json."""
+    name = model.rpartition("/")[2].lower()
+    return any(fnmatchcase(name, pattern) for pattern in _known()["can_see"])
+
+
+@cache
+def _known() -> Any:
+    return json.loads(resources.files("bot").joinpath("data/models.json").read_text("utf-8"))
 
 
 def only(models: Iterable[str]) -> str:

@@ -1,12 +1,13 @@
 """The two wires: a request as the body of each, and an answer gathered from the bytes of its stream. Pure."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 from bot.model.faults import Fault, refusal_in_stream
 from bot.model.providers import Provider
-from bot.ports import ModelRequest, ToolCall, Usage
+from bot.ports import Message, ModelRequest, ToolCall, Usage
 
 Reason = Literal["stop", "length", "filter", "tools"]
 
@@ -21,8 +22,7 @@ class Exchange:
 
     def __init__(self, provider: Provider, model: str, request: ModelRequest, *, messages: str, limit: str) -> None:
         """`messages` and `limit` are the names of these fields on the wire."""
-        # Lone surrogates, which JSON in UTF-8 cannot carry, become `?`.
-        said = [{"role": m.role, "content": m.content.encode("utf-8", "replace").decode()} for m in request.messages]
+        said = [{"role": message.role, "content": self._content(message)} for message in request.messages]
         self.body: dict[str, object] = {"model": model, messages: said, limit: request.max_tokens or None}
         self.body |= {"stream": True, "temperature": request.temperature}
         if provider.is_openai:
@@ -41,6 +41,17 @@ class Exchange:
                     yield self._read(json.loads(data))
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as err:
             raise Fault("again", f"malformed answer ({type(err).__name__})") from None
+
+    def _content(self, message: Message) -> object:
+        """A message's text or, where it has pictures, its parts."""
+        # Lone surrogates, which JSON in UTF-8 cannot carry, become `?`.
+        text = message.content.encode("utf-8", "replace").decode()
+        urls = [f"data:{one.media_type};base64,{b64encode(one.data).decode()}" for one in message.images]
+        return self._parts(text, urls) if urls else text
+
+    def _parts(self, text: str, urls: list[str]) -> list[dict[str, object]]:
+        """A text and pictures (as data: URIs) as the child's wire has them."""
+        raise NotImplementedError
 
     def _read(self, event: Any) -> str:
         """The text that an event of the child's wire adds. One of another shape raises what its reading raises."""
@@ -72,7 +83,11 @@ class Chat(Exchange):
         limit = "max_completion_tokens" if provider.has_openai_models else "max_tokens"
         super().__init__(provider, model, request, messages="messages", limit=limit)
         self.body["stream_options"] = {"include_usage": True}
-        self._parts: list[list[str]] = []
+        self._pieces: list[list[str]] = []
+
+    def _parts(self, text: str, urls: list[str]) -> list[dict[str, object]]:
+        pictures: list[dict[str, object]] = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+        return [{"type": "text", "text": text}, *pictures]
 
     def _read(self, event: Any) -> str:
         if event.get("error"):
@@ -86,15 +101,15 @@ class Chat(Exchange):
             for piece in delta.get("tool_calls") or ():
                 self._add(str(piece.get("index")), piece.get("id") or "", piece["function"])
             if reason := choice.get("finish_reason"):
-                self.calls = [ToolCall(id=id, name=name, arguments=said) for _, id, name, said in self._parts]
+                self.calls = [ToolCall(id=id, name=name, arguments=said) for _, id, name, said in self._pieces]
                 self._finish(is_filtered=reason == "content_filter", is_cut=reason == "length")
         return text if isinstance(text, str) else ""
 
     def _add(self, index: str, id: str, function: Any) -> None:
         """Take a piece of a call. Gemini's endpoint gives all calls one index, others give no ids: either tells."""
-        if not self._parts or self._parts[-1][0] != index or id not in ("", self._parts[-1][1]):
-            self._parts.append([index, id, function.get("name") or "", ""])
-        self._parts[-1][3] += function.get("arguments") or ""
+        if not self._pieces or self._pieces[-1][0] != index or id not in ("", self._pieces[-1][1]):
+            self._pieces.append([index, id, function.get("name") or "", ""])
+        self._pieces[-1][3] += function.get("arguments") or ""
 
 
 class Responses(Exchange):
@@ -108,6 +123,12 @@ class Responses(Exchange):
     def __init__(self, provider: Provider, model: str, request: ModelRequest) -> None:
         super().__init__(provider, model, request, messages="input", limit="max_output_tokens")
         self.body["store"] = False
+
+    def _parts(self, text: str, urls: list[str]) -> list[dict[str, object]]:
+        pictures: list[dict[str, object]] = [
+            {"type": "input_image", "image_url": url, "detail": "auto"} for url in urls
+        ]
+        return [{"type": "input_text", "text": text}, *pictures]
 
     def _read(self, event: Any) -> str:
         match event["type"]:

@@ -12,7 +12,7 @@ from bot.errors import ReplyUndeliverable, StoreUnavailable
 from bot.ports import Button, Reply
 from tests.console.conftest import Pipe, Talk, echo
 
-RETRY = (Button(action="retry", label="Try again", turn="t1"),)
+CONTINUE = (Button(action="continue", label="Continue", turn="t1"),)
 
 
 def printed(talk: Talk) -> str:
@@ -157,7 +157,7 @@ async def test_only_a_whole_answer_is_success(pipe: Pipe) -> None:
     """A cut answer, a notice and a question that was not taken end with 1; notices go to standard error."""
 
     async def cut(talk: Talk, text: str, reply: Reply) -> None:
-        await reply.finish("Half\n\n*(The model broke off here.)*", RETRY)
+        await reply.finish("Half\n\n*(The model broke off here.)*", CONTINUE)
 
     async def failed(talk: Talk, text: str, reply: Reply) -> None:
         reply.show("Hal")

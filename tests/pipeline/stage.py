@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from bot.channels import Channels
 from bot.conversation import Kit
 from bot.inbox import Inbox
 from bot.limits import Limits
-from bot.ports import Model
+from bot.ports import Files, Model
 from bot.settings import Rate
 from bot.store import Store
 from bot.stored import Entry, load_entries
@@ -76,10 +77,24 @@ async def stage(
     chosen = settings(**{**quick, **changes})
     inbox = Inbox(store, chosen)
     limits = Limits(store, chosen, lambda: 1_800_000_000.0)
-    kit = Kit(inbox=inbox, model=model, limits=limits, settings=chosen, clock=lambda: 1_800_000_000.0)
+    channels = Channels(store, chosen)
     platform = platform or MemoryAdapter()
+
+    async def seeing(model: str) -> str | None:
+        return chosen.vision_model or None
+
+    kit = Kit(
+        inbox=inbox,
+        model=model,
+        limits=limits,
+        settings=chosen,
+        channels=channels,
+        files={platform.platform: platform} if isinstance(platform, Files) else {},
+        seeing=seeing,
+        clock=lambda: 1_800_000_000.0,
+    )
     worker = Worker(kit, {platform.platform: platform}, handle)
-    intake = EventIntake(inbox=inbox, hear=chosen.hear, clock=lambda: 1_800_000_000.0)
+    intake = EventIntake(inbox=inbox, channels=channels, clock=lambda: 1_800_000_000.0)
     running = [asyncio.create_task(worker.run()), asyncio.create_task(platform.run(intake, lambda: None))]
     try:
         yield Stage(

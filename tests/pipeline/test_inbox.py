@@ -6,7 +6,7 @@ import pytest
 
 from bot.errors import LeaseLost, TurnChanged
 from bot.events import MessageRef
-from bot.inbox import Inbox, OpenTurn
+from bot.inbox import Inbox, OpenTurn, Talk
 from bot.ports import Admission
 from bot.store import Store
 from bot.stored import load_entries
@@ -62,9 +62,9 @@ async def test_the_same_message_is_admitted_once(inbox: Inbox) -> None:
 async def test_what_was_heard_may_be_raised_to_asked_once(inbox: Inbox) -> None:
     """A mention added by an edit makes a question of a message that was only heard, in its old place."""
     heard = question("1", "hello")
-    await inbox.admit(heard, entry(heard, "heard"), is_heard=True)
+    await inbox.admit(heard, entry(heard, "heard"), Talk("all"))
     assert await claim(inbox) == []
-    await inbox.admit(question("2", "other"), entry(question("2", "other"), "heard"), is_heard=True)
+    await inbox.admit(question("2", "other"), entry(question("2", "other"), "heard"), Talk("all"))
     raised = replace(heard, text="hello @bot")
     assert [await inbox.admit(raised, entry(raised)) for _ in range(2)] == ["admitted", "duplicate"]
     [turn] = await claim(inbox)

@@ -278,7 +278,7 @@ async def test_an_answer_that_breaks_off_twice_is_marked_and_can_be_tried_again(
         await it.answered(1)
         assert it.texts() == ("half an ans\n\n*(The model broke off here.)*",)
         [shown] = it.platform.walls["c1"].messages.values()
-        assert [button.action for button in shown.buttons] == ["retry"]
+        assert [button.action for button in shown.buttons] == ["continue", "up", "down", "retry", "delete", "why"]
         assert (await it.transcript())[-1].is_cut
 
 

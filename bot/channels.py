@@ -1,0 +1,159 @@
+"""What people decide for a thread, a channel or a workspace while Parley runs; read from a cache."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import TypeAdapter, ValidationError
+
+from bot.errors import BotError, StoreUnavailable, texts
+from bot.events import Conversation
+from bot.settings import Settings
+from bot.store import Store
+
+VERSION_KEY = "parley:{meta}:channels"
+"""Counts the changes of all workspaces: who has cached any looks at it twice a second."""
+LOOK_EVERY_S = 0.5
+AUDIT_ENTRIES = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    """What holds for one conversation. `follow_up_s`: so long after an answer its asker needs no mention.
+
+    `answer` says when a message of people is a question: when it addresses us; that, and all in threads that we take
+    part in; everything; nothing. `managers` are who may change this: the platform's admins, or everybody.
+    """
+
+    answer: Literal["mention", "threads", "always", "never"] = "threads"
+    follow_up_s: int = 0
+    hear: Literal["off", "threads", "all"] = "threads"
+    persona: str = ""
+    model: str = ""
+    effort: Literal["", "minimal", "low", "medium", "high"] = ""
+    temperature: float | None = None
+    thread_per_question: bool = False
+    footer: bool = False
+    time_zone: str = "UTC"
+    managers: Literal["admins", "everyone"] = "admins"
+
+
+NAMES = tuple(field.name for field in fields(ChannelSettings))
+_CHECK = TypeAdapter(ChannelSettings)
+_HASH = TypeAdapter(dict[str, Any])
+
+
+class WrongValue(BotError):
+    """A channel setting that does not exist, or a value that it cannot have; the notice says which it can."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}", notice=texts()["WrongValue"].format(name=name[:40], why=why))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One entry of a workspace's audit list. `scope` is empty for the workspace, else `channel` or `channel/thread`."""
+
+    who: str
+    at: float
+    scope: str
+    name: str
+    before: str
+    after: str
+
+
+class Channels:
+    """The channel settings of all workspaces. Raises StoreUnavailable where the store is away and nothing is cached."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store = store
+        self.defaults = ChannelSettings(
+            answer=settings.answer,
+            follow_up_s=settings.follow_up_s,
+            hear=settings.hear,
+            temperature=settings.temperature,
+        )
+        self._hashes: dict[str, Mapping[str, str]] = {}
+        self._known: dict[str, ChannelSettings] = {}
+        self._version = ""
+
+    async def of(self, conversation: Conversation) -> ChannelSettings:
+        """What holds here: the thread's value, else the channel's, else the workspace's, else the default."""
+        if (known := self._known.get(conversation.key)) is not None:
+            return known
+        version, workspace = self._version, conversation.workspace_key
+        if (stored := self._hashes.get(workspace)) is None:
+            stored = await self.store.command("HGETALL", self._prefix(conversation) + "channels")
+        chosen: dict[str, Any] = {}
+        for scope in scopes_of(conversation):
+            chosen |= {name: json.loads(stored[field]) for name in NAMES if (field := f"{scope}|{name}") in stored}
+        settings = replace(self.defaults, **chosen)
+        if version == self._version:  # else it was changed while we read
+            self._hashes[workspace], self._known[conversation.key] = stored, settings
+        return settings
+
+    async def change(
+        self, conversation: Conversation, scope: str, name: str, value: str, *, who: str, at: float
+    ) -> str:
+        """Set one value in a scope (empty text takes it back), with an entry of the audit list: what was there before.
+
+        Raises WrongValue.
+        """
+        text = checked(name, value) if value else ""
+        change = json.dumps(asdict(Change(who=who, at=at, scope=scope, name=name, before="", after=text)))
+        before: str = await self.store.call(
+            "choose", self._prefix(conversation), f"{scope}|{name}", text, change, AUDIT_ENTRIES
+        )
+        self._version = str(await self.store.command("INCR", VERSION_KEY))
+        self._forget()
+        return before
+
+    async def audit(self, conversation: Conversation, newest: int = 20) -> list[Change]:
+        """The newest changes in this workspace, newest first."""
+        raw = await self.store.command("LRANGE", self._prefix(conversation) + "audit", -newest, -1)
+        return [TypeAdapter(Change).validate_json(one) for one in reversed(raw)]
+
+    async def watch(self) -> None:
+        """Drop the cache within a second after anybody changed anything. Runs until cancelled."""
+        while True:
+            try:
+                version = str(await self.store.command("GET", VERSION_KEY) or "")
+            except StoreUnavailable:
+                version = ""
+            if version != self._version:
+                self._version = version
+                self._forget()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _forget(self) -> None:
+        self._hashes.clear()
+        self._known.clear()
+
+    def _prefix(self, conversation: Conversation) -> str:
+        return self.store.workspace(conversation.workspace_key)
+
+
+def scopes_of(conversation: Conversation) -> list[str]:
+    """The scopes that hold for a conversation, the widest first: workspace, channel, thread."""
+    channel = conversation.channel
+    return ["", channel, *([f"{channel}/{conversation.thread}"] if conversation.thread else [])]
+
+
+def checked(name: str, value: str) -> str:
+    """The JSON of a value that somebody typed. Raises WrongValue with what is possible."""
+    if name not in NAMES:
+        raise WrongValue(name, f"there is no such setting; there are {', '.join(NAMES)}")
+    if name == "time_zone" and value not in available_timezones():
+        raise WrongValue(name, "it is no time zone, such as Europe/Berlin")
+    wanted = {"on": True, "off": False}.get(value, value) if name in ("footer", "thread_per_question") else value
+    try:
+        settings = _CHECK.validate_python({name: wanted})
+    except ValidationError as error:
+        said = error.errors()[0]["msg"]
+        raise WrongValue(name, f"{said[0].lower()}{said[1:]}") from None
+    if not 0 <= settings.follow_up_s <= 3600 or not 0 <= (settings.temperature or 0) <= 2:
+        raise WrongValue(name, "it is out of range (follow_up_s 0 to 3600, temperature 0 to 2)")
+    return json.dumps(getattr(settings, name))
