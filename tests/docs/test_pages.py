@@ -9,7 +9,7 @@ import pytest
 from bot import cli, init
 from bot.crashpoints import CrashPoint
 from bot.settings import Settings, env_names
-from tests.conftest import NEVER_EXPIRING, NEVER_EXPIRING_ELSEWHERE
+from tests.conftest import NEVER_EXPIRING, NEVER_EXPIRING_ELSEWHERE, NEVER_EXPIRING_OF_A_WORKSPACE
 from tests.docs.pages import ROOT, anchors, block, links, page, pages, quoted
 
 PACKAGES = ("bot", "adapters", "handlers")
