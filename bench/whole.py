@@ -117,7 +117,9 @@ class Whole:
         self.store, self._url = store, store_url
         self.history = History(store, keep_entries=KEEP)
         channels, limits = Channels(store, settings), Limits(store, settings, time.time)
-        self._kit = Kit(inbox=inbox, model=chain, limits=limits, settings=settings, channels=channels)
+        self._kit = Kit(
+            inbox=inbox, model=chain, limits=limits, settings=settings, channels=channels, seeing=chain.seeing
+        )
         self._intake = EventIntake(inbox=inbox, channels=channels)
         self._worker = Worker(self._kit, {PLATFORM: Platform()}, self._handle)
         self._ended: dict[str, asyncio.Future[None]] = {}

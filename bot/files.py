@@ -1,6 +1,7 @@
 """The files that hang at questions: which are read and as what, and what is said about the others."""
 
 import asyncio
+import re
 import tomllib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +17,17 @@ from bot.prompt import Material
 from bot.stored import Entry, material
 
 Kind = Literal["text", "picture"]
+Seeing = Callable[[str], Awaitable[str | None]]
+"""From a model (empty: the default) to the one that is asked about pictures in its place; None: no model can see."""
 MOST: dict[Kind, tuple[int, int]] = {"text": (5, 256 * 1024), "picture": (4, 5 * 1024 * 1024)}
 """How many of a kind a turn reads, and the bytes of each: more text than a prompt holds, pictures of a telephone's
 camera; and no more than many turns at once can hold in memory."""
 NAMED = 20
 """So many files are declined by name; of more only the number is told."""
 UNREAD = "(not read)"
-_MAGIC = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF87a": "gif", b"GIF89a": "gif", b"RIFF": "webp"}
+_PICTURE = re.compile(
+    rb"(?s)(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8[79]a)|(?P<webp>RIFF.{4}WEBP)"
+)
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
@@ -41,16 +46,9 @@ class Haul:
     lost: dict[str, list[str]] = field(default_factory=dict)
 
     async def read(
-        self,
-        files: Files | None,
-        attachments: Sequence[Attachment],
-        seeing: Callable[[str], Awaitable[str | None]],
-        within_s: float,
+        self, files: Files | None, attachments: Sequence[Attachment], seeing: Seeing, within_s: float
     ) -> None:
-        """Read what may be read, all at once, each within this time. What cannot be read raises nothing.
-
-        `seeing` tells which model to ask about pictures in place of another, or None.
-        """
+        """Read what may be read, all at once, each within this time. What cannot be read raises nothing."""
         kinds = [kind_of(one) for one in attachments]
         model = await seeing(self.model) if "picture" in kinds else None
         counts, chosen = dict.fromkeys(MOST, 0), list[tuple[Attachment, Kind]]()
@@ -92,20 +90,18 @@ class Haul:
             (self.lost if kind == "text" else self.declined).setdefault(data.reason, []).append(one.name)
         elif not data:
             self._decline(one, texts()["file_empty"])
-        elif kind == "picture":
-            found = next((name for magic, name in _MAGIC.items() if data.startswith(magic)), "")
-            if not found or (found == "webp" and data[8:12] != b"WEBP"):
-                self._decline(one, texts()["file_no_picture"])
-            else:
-                self.images.append(Image(media_type=f"image/{found}", data=data))
-                self.texts.append((one.name, texts()["file_picture"]))
-        else:
+        elif kind == "text":
             encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
             text = data.decode(encoding, "replace")
             if "\0" in text:
                 self._decline(one, texts()["file_binary"])
             else:
                 self.texts.append((one.name, material(text)))
+        elif found := _PICTURE.match(data):
+            self.images.append(Image(media_type=f"image/{found.lastgroup}", data=data))
+            self.texts.append((one.name, texts()["file_picture"]))
+        else:
+            self._decline(one, texts()["file_no_picture"])
 
     def _decline(self, one: Attachment, reason: str) -> None:
         self.declined.setdefault(reason, []).append(one.name)

@@ -14,6 +14,8 @@ from bot.ports import Image, Message
 from bot.stored import Entry, material
 
 STEP = 16
+Weigh = Callable[[str], int]
+"""From a message's text to its tokens."""
 _MESSAGE_TOKENS = 4
 """What a message costs beyond its text, in the chat formats of the common models (an estimate, calibrated by use)."""
 PICTURE_TOKENS = 1_300
@@ -57,7 +59,7 @@ class Tokens:
 
     factors: dict[str, float] = field(default_factory=dict)
 
-    def weigher(self, model: str) -> Callable[[str], int]:
+    def weigher(self, model: str) -> Weigh:
         """A function from a message's text to its estimated tokens."""
         factor = self.factors.get(model, 1.0)
         return lambda text: int((len(text.encode()) / 4 + _MESSAGE_TOKENS) * factor) + 1
@@ -70,17 +72,8 @@ class Tokens:
             self.factors[model] = old + (seen - old) / 3
 
 
-_NOTHING = Material()
-
-
 def build(
-    entries: Sequence[Entry],
-    batch: Sequence[Entry],
-    system: str,
-    budget: int,
-    most: int,
-    weigh: Callable[[str], int],
-    given: Material = _NOTHING,
+    entries: Sequence[Entry], batch: Sequence[Entry], system: str, budget: int, most: int, weigh: Weigh, given: Material
 ) -> Prompt:
     """System prompt, transcript up to the batch, the batch last. `most` bounds the transcript's entries.
 
@@ -128,7 +121,7 @@ def _after(front: str, entry: Entry) -> Entry:
     return replace(entry, text=f"{front}\n{entry.text}")
 
 
-def _files(files: Sequence[tuple[str, str]], room: int, weigh: Callable[[str], int]) -> tuple[str, list[str]]:
+def _files(files: Sequence[tuple[str, str]], room: int, weigh: Weigh) -> tuple[str, list[str]]:
     """The files as data within `room` tokens, and the names of those that were cut. Short ones leave room to others."""
     blocks, cut = dict[int, str](), list[str]()
     for done, at in enumerate(sorted(range(len(files)), key=lambda at: len(files[at][1]))):
@@ -141,7 +134,7 @@ def _files(files: Sequence[tuple[str, str]], room: int, weigh: Callable[[str], i
     return "\n".join(block for _, block in sorted(blocks.items())), cut
 
 
-def _channel(entries: Sequence[Entry], room: int, weigh: Callable[[str], int]) -> str:
+def _channel(entries: Sequence[Entry], room: int, weigh: Weigh) -> str:
     """The newest of these as one quote, as many as fit into `room` tokens."""
     lines, frame = list[str](), '<quote kind="channel">\n{}\n</quote>'
     room -= weigh(frame) if entries else 0
@@ -175,7 +168,7 @@ def _groups(entries: Sequence[Entry], batch: Sequence[Entry]) -> list[list[Entry
     return sorted((group for group in groups if group[0].n < last), key=lambda group: group[-2:][0].n)
 
 
-def _start(groups: Sequence[Sequence[Entry]], budget: int, most: int, weigh: Callable[[str], int]) -> int:
+def _start(groups: Sequence[Sequence[Entry]], budget: int, most: int, weigh: Weigh) -> int:
     """The first group that goes in: the earliest at a step's border from which everything fits."""
     fits = len(groups)
     for index in range(len(groups) - 1, -1, -1):
