@@ -46,12 +46,13 @@ async def make_chain(server: ModelServer) -> AsyncIterator[MakeChain]:
             model: str = "m1",
             fallbacks: tuple[str, ...] = (),
             base_url: str = "",
+            vision: str = "",
             patience: Patience = HASTY,
         ) -> Chain:
             main = Provider(
                 name="default", base_url=base_url or server.base_url, key="sk-test", wire=wire, is_main=True
             )
-            chain = Chain([main, *others], model=model, fallbacks=fallbacks, patience=patience)
+            chain = Chain([main, *others], model=model, fallbacks=fallbacks, vision=vision, patience=patience)
             stack.push_async_callback(chain.close)
             return chain
 

@@ -8,12 +8,17 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from openai.types.chat import ChatCompletionContentPartImageParam, ChatCompletionContentPartTextParam
+from openai.types.responses import ResponseInputImageParam, ResponseInputTextParam
+from pydantic import TypeAdapter
 
+from bot.errors import ModelRefused
 from bot.model.faults import Fault, refusal, refusal_in_stream
-from bot.model.providers import Provider, Wire
+from bot.model.providers import Provider, Wire, can_see
 from bot.model.wire import Chat, Exchange, Responses
-from bot.ports import ToolCall
-from tests.model.asking import ASK
+from bot.ports import Image, Message, ModelRequest, ToolCall
+from tests.model.asking import ASK, MakeChain, whole
+from tests.servers.model import Answer, ModelServer
 
 PROVIDER = Provider(name="x", base_url="http://127.0.0.1:1/v1")
 KEYS = [
@@ -166,3 +171,102 @@ def test_nothing_but_plain_words_of_a_server_reaches_the_log(code: str, paramete
     assert len(fault.reason) < 200
     assert fault.reason.isprintable()
     assert "{" not in fault.reason
+
+
+# ---- pictures
+
+CAT = Image(media_type="image/png", data=b"\x89PNG cat")
+DOG = Image(media_type="image/webp", data=b"\xff\x00")
+LOOK = ModelRequest(messages=(*ASK.messages, Message(role="user", content="Who?\ud800", images=(CAT, DOG))))
+URLS = ["data:image/png;base64,iVBORyBjYXQ=", "data:image/webp;base64,/wA="]
+
+
+@pytest.mark.parametrize(
+    ("wire", "field", "parts", "kinds"),
+    [
+        (
+            "chat",
+            "messages",
+            [
+                {"type": "text", "text": "Who??"},
+                *({"type": "image_url", "image_url": {"url": url}} for url in URLS),
+            ],
+            (ChatCompletionContentPartTextParam, ChatCompletionContentPartImageParam),
+        ),
+        (
+            "responses",
+            "input",
+            [
+                {"type": "input_text", "text": "Who??"},
+                *({"type": "input_image", "image_url": url, "detail": "auto"} for url in URLS),
+            ],
+            (ResponseInputTextParam, ResponseInputImageParam),
+        ),
+    ],
+)
+async def test_pictures_are_sent_as_parts_behind_their_text(
+    server: ModelServer, make_chain: MakeChain, wire: Wire, field: str, parts: list[object], kinds: tuple[type, type]
+) -> None:
+    """The server gets what OpenAI's own types describe, as data: URIs; messages without pictures stay plain text."""
+    await whole(make_chain(wire).stream(LOOK))
+    system, user, looking = server.requests[0].body[field]
+    assert (system["content"], user["content"]) == ("Be kind.", "Why?")
+    assert looking == {"role": "user", "content": parts}
+    for part, kind in zip(looking["content"], (kinds[0], kinds[1], kinds[1]), strict=True):
+        assert TypeAdapter(kind).validate_python(part) == part
+
+
+async def test_pictures_go_to_no_fallback_that_cannot_see(server: ModelServer, make_chain: MakeChain) -> None:
+    """A blind model would refuse them, or answer as if there were none; text goes to all."""
+    chain = make_chain("chat", fallbacks=("llama-3.3-70b", "org/qwen3-vl-8b"))
+    for request in (LOOK, ASK):
+        server.answer = lambda _: Answer(status=401)
+        with suppress(ModelRefused):
+            await whole(chain.stream(request))
+    assert [asked.body["model"] for asked in server.requests] == [
+        *("m1", "org/qwen3-vl-8b"),
+        *("m1", "llama-3.3-70b", "org/qwen3-vl-8b"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "model", "fallbacks", "asked", "found"),
+    [
+        ("eyes", "m1", (), "", "eyes"),
+        ("eyes", "gpt-6-luna", (), "gpt-6-sol", "eyes"),
+        ("", "gpt-6-luna", (), "", "gpt-6-luna"),
+        ("", "m1", (), "groq/gemma-3-27b-it", "groq/gemma-3-27b-it"),
+        ("", "m1", ("m2", "x/llava:13b", "gpt-4o"), "", "x/llava:13b"),
+        ("", "m1", ("m2",), "", None),
+        ("", "gpt-6-luna", (), "m1", None),
+        ("", "", (), "", ""),
+    ],
+)
+async def test_who_sees_is_the_set_model_or_the_first_that_is_known_to(
+    make_chain: MakeChain, setting: str, model: str, fallbacks: tuple[str, ...], asked: str, found: str | None
+) -> None:
+    """The operator's choice, else the model itself (also the only one of a server), else a fallback, else nobody."""
+    assert await make_chain(model=model, fallbacks=fallbacks, vision=setting).seeing(asked) == found
+
+
+async def test_a_server_that_does_not_say_what_it_has_is_not_known_to_see(
+    server: ModelServer, make_chain: MakeChain
+) -> None:
+    """Its failure is no failure of the question here: the question itself will meet it."""
+    server.listing = Answer(status=500)
+    assert await make_chain(model="").seeing("") is None
+
+
+@pytest.mark.parametrize(
+    ("model", "sees"),
+    [
+        *((name, True) for name in ("gpt-6-luna", "openai/GPT-5.6-luna", "gpt-4o-mini", "o3", "claude-opus-5")),
+        *((name, True) for name in ("gemini-flash-latest", "qwen2.5vl:7b", "Qwen/Qwen3-VL-30B-A3B", "llava", "gemma3")),
+        *((name, True) for name in ("meta-llama/llama-4-scout", "llama3.2-vision:11b", "mistralai/pixtral-12b")),
+        *((name, False) for name in ("", "o3-mini", "gemma3:1b", "gemma-3-1b-it", "llama-3.3-70b-versatile")),
+        *((name, False) for name in ("gpt-oss-120b", "gpt-3.5-turbo", "qwen3:8b", "deepseek-chat", "smollm2")),
+    ],
+)
+def test_models_that_see_are_known_by_their_names(model: str, sees: bool) -> None:
+    """The data file knows families, whatever provider or size stands around the name."""
+    assert can_see(model) == sees
