@@ -28,6 +28,7 @@ from bot.settings import Rate, Settings
 from bot.store import Store
 from bot.stored import warm
 from bot.worker import ALIVE, Worker
+from handlers.commands import SPECS
 from handlers.intake import EventIntake
 from handlers.turns import handle
 
@@ -205,7 +206,7 @@ async def _in_terminal(settings: Settings, tell: Tell, name: str, question: str 
 
     # Whoever talks in a terminal talks to no community, whatever tokens are set.
     settings = settings.model_copy(update=dict.fromkeys(("discord_token", "slack_bot_token")))
-    console = Console(name=name, call_s=settings.call_s, question=question)
+    console = Console(name=name, call_s=settings.call_s, question=question, commands=SPECS)
     async with (
         chosen_model(settings, tell) as (bearing, chain, line),
         assembled(bearing, chain, lambda _: [console]) as app,

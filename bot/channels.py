@@ -41,18 +41,6 @@ class ChannelSettings:
     managers: Literal["admins", "everyone"] = "admins"
 
 
-NAMES = tuple(field.name for field in fields(ChannelSettings))
-_CHECK = TypeAdapter(ChannelSettings)
-_HASH = TypeAdapter(dict[str, Any])
-
-
-class WrongValue(BotError):
-    """A channel setting that does not exist, or a value that it cannot have; the notice says which it can."""
-
-    def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"{name}: {why}", notice=texts()["WrongValue"].format(name=name[:40], why=why))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One entry of a workspace's audit list. `scope` is empty for the workspace, else `channel` or `channel/thread`."""
@@ -63,6 +51,29 @@ class Change:
     name: str
     before: str
     after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persona:
+    """Somebody for the model to be: its system prompt, and optionally a model and a temperature of its own."""
+
+    name: str
+    prompt: str
+    model: str = ""
+    temperature: float | None = None
+
+
+NAMES = tuple(field.name for field in fields(ChannelSettings))
+_CHECK = TypeAdapter(ChannelSettings)
+_PERSONA = TypeAdapter(Persona)
+_CHANGE = TypeAdapter(Change)
+
+
+class WrongValue(BotError):
+    """A channel setting that does not exist, or a value that it cannot have; the notice says which it can."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}", notice=texts()["WrongValue"].format(name=name[:40], why=why))
 
 
 class Channels:
@@ -84,16 +95,24 @@ class Channels:
         """What holds here: the thread's value, else the channel's, else the workspace's, else the default."""
         if (known := self._known.get(conversation.key)) is not None:
             return known
-        version, workspace = self._version, conversation.workspace_key
-        if (stored := self._hashes.get(workspace)) is None:
-            stored = await self.store.command("HGETALL", self._prefix(conversation) + "channels")
+        stored, version = await self._stored(conversation), self._version
         chosen: dict[str, Any] = {}
         for scope in scopes_of(conversation):
             chosen |= {name: json.loads(stored[field]) for name in NAMES if (field := f"{scope}|{name}") in stored}
         settings = replace(self.defaults, **chosen)
-        if version == self._version:  # else it was changed while we read
-            self._hashes[workspace], self._known[conversation.key] = stored, settings
+        if version == self._version:
+            self._known[conversation.key] = settings
         return settings
+
+    async def personas(self, conversation: Conversation) -> dict[str, Persona]:
+        """The personas of this workspace, by name."""
+        stored = await self._stored(conversation)
+        found = [_PERSONA.validate_json(text) for field, text in sorted(stored.items()) if field.startswith("persona|")]
+        return {persona.name: persona for persona in found}
+
+    async def hears(self, conversation: Conversation, person: str) -> bool:
+        """Whether this person has not opted out of being heard."""
+        return f"optout|{person}" not in await self._stored(conversation)
 
     async def change(
         self, conversation: Conversation, scope: str, name: str, value: str, *, who: str, at: float
@@ -102,19 +121,23 @@ class Channels:
 
         Raises WrongValue.
         """
-        text = checked(name, value) if value else ""
-        change = json.dumps(asdict(Change(who=who, at=at, scope=scope, name=name, before="", after=text)))
-        before: str = await self.store.call(
-            "choose", self._prefix(conversation), f"{scope}|{name}", text, change, AUDIT_ENTRIES
-        )
-        self._version = str(await self.store.command("INCR", VERSION_KEY))
-        self._forget()
-        return before
+        return await self._write(conversation, scope, name, checked(name, value) if value else "", who, at)
+
+    async def put_persona(
+        self, conversation: Conversation, name: str, persona: Persona | None, *, who: str, at: float
+    ) -> str:
+        """Keep a persona in place of the one of that name (None: it is gone): what was there before."""
+        text = json.dumps(asdict(persona)) if persona else ""
+        return await self._write(conversation, "persona", name, text, who, at)
+
+    async def opt_out(self, conversation: Conversation, person: str, *, is_out: bool, at: float) -> None:
+        """Whether this person's talk may be kept where they address nobody of us."""
+        await self._write(conversation, "optout", person, "true" if is_out else "", person, at)
 
     async def audit(self, conversation: Conversation, newest: int = 20) -> list[Change]:
         """The newest changes in this workspace, newest first."""
         raw = await self.store.command("LRANGE", self._prefix(conversation) + "audit", -newest, -1)
-        return [TypeAdapter(Change).validate_json(one) for one in reversed(raw)]
+        return [_CHANGE.validate_json(one) for one in reversed(raw)]
 
     async def watch(self) -> None:
         """Drop the cache within a second after anybody changed anything. Runs until cancelled."""
@@ -127,6 +150,22 @@ class Channels:
                 self._version = version
                 self._forget()
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _stored(self, conversation: Conversation) -> Mapping[str, str]:
+        version, workspace = self._version, conversation.workspace_key
+        if (stored := self._hashes.get(workspace)) is None:
+            stored = await self.store.command("HGETALL", self._prefix(conversation) + "channels")
+            if version == self._version:  # else it was changed while we read
+                self._hashes[workspace] = stored
+        return stored
+
+    async def _write(self, conversation: Conversation, scope: str, name: str, text: str, who: str, at: float) -> str:
+        change = json.dumps(asdict(Change(who=who, at=at, scope=scope, name=name, before="", after=text)))
+        what = (f"{scope}|{name}", text, change, AUDIT_ENTRIES)
+        before: str = await self.store.call("choose", self._prefix(conversation), *what)
+        self._version = str(await self.store.command("INCR", VERSION_KEY))
+        self._forget()
+        return before
 
     def _forget(self) -> None:
         self._hashes.clear()

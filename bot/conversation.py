@@ -2,20 +2,32 @@
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from bot.channels import Channels
 from bot.crashpoints import CrashPoint, reach
 from bot.errors import EmptyAnswer, ModelInterrupted, texts
-from bot.events import Action, ReplyLapsed
-from bot.files import Haul
+from bot.events import Action, Conversation, ReplyLapsed
+from bot.files import Haul, Seeing
 from bot.history import History
 from bot.inbox import Inbox
 from bot.lease import Lease, Outcome, Stopped
 from bot.limits import Limits
-from bot.ports import Button, Files, Finished, Model, ModelRequest, Reply, Scrollback, TextDelta, ToolCall, Usage
+from bot.ports import (
+    Button,
+    Files,
+    Finished,
+    Message,
+    Model,
+    ModelRequest,
+    Reply,
+    Scrollback,
+    TextDelta,
+    ToolCall,
+    Usage,
+)
 from bot.prompt import Material, Tokens, build
 from bot.settings import Settings
 from bot.stored import Entry, dump, load, load_entries
@@ -48,6 +60,8 @@ class Answer:
     first_ms: int = 0
     total_ms: int = 0
     day: str = ""
+    persona: str = ""
+    system: str = ""
     included: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
@@ -57,22 +71,18 @@ class Answer:
         return "\n\n".join(filter(None, (f"{self.begun}{self.text}", self.note, self.remark)))
 
 
-async def blind(model: str) -> None:
-    """No model is known to see."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kit:
-    """What a turn needs, wired by app. `seeing` tells whom to ask about pictures in place of a model."""
+    """What a turn needs, wired by app."""
 
     inbox: Inbox
     model: Model
     limits: Limits
     settings: Settings
     channels: Channels
+    seeing: Seeing
     files: Mapping[str, Files] = field(default_factory=dict)
     scrollback: Mapping[str, Scrollback] = field(default_factory=dict)
-    seeing: Callable[[str], Awaitable[str | None]] = blind
     tokens: Tokens = field(default_factory=Tokens)
     clock: Callable[[], float] = time.time
 
@@ -169,36 +179,82 @@ async def _generate(
     entries = [entry for entry in load_entries(lease.open.transcript) if entry != replaces]
     # Positions come from the stored entries, which know them; the batch itself may have left the transcript.
     settings, weigh = kit.settings, kit.tokens.weigher("")
-    budgets = (settings.system_prompt, settings.prompt_tokens, settings.history_messages)
-    haul = Haul()
+    voice = await _voice(kit, conversation)
+    budgets = (voice.system, settings.prompt_tokens, settings.history_messages)
+    haul = Haul(model=voice.model)
     try:
         given = await _given(kit, lease, questions, haul, replaces.attached if replaces else "")
     except Stopped:
         return Answer(note=texts()["stopped_before"])
     prompt = build(entries, questions, *budgets, weigh, given)
-    day = await kit.limits.reserve(lease.turn, conversation, asker, prompt.tokens + settings.answer_tokens // 4)
+    final = Answer(begun=begun, included=prompt.included, left_out=prompt.left_out, persona=voice.persona)
+    final.attached, final.remark, final.system = prompt.attached, haul.remark(prompt.cut), voice.system
+    voice = replace(voice, model=haul.model)
+    await composed(kit, lease, reply, prompt.messages, final, voice=voice, asker=asker, tokens=prompt.tokens)
+    if not haul.images:  # what they cost says nothing about text
+        kit.tokens.learn("", prompt.tokens, final.input_tokens)
+    final.total_ms = _ms_since(started)
+    return final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """Who answers in a conversation: its system prompt, and the model with what it is asked for."""
+
+    system: str
+    persona: str = ""
+    model: str = ""
+    effort: str = ""
+    temperature: float | None = None
+
+
+async def _voice(kit: Kit, conversation: Conversation) -> Voice:
+    here = await kit.channels.of(conversation)
+    persona = (await kit.channels.personas(conversation)).get(here.persona) if here.persona else None
+    heat = here.temperature if persona is None or persona.temperature is None else persona.temperature
+    return Voice(
+        system=persona.prompt if persona else kit.settings.system_prompt,
+        persona=here.persona if persona else "",
+        model=here.model or (persona.model if persona else ""),
+        effort=here.effort,
+        temperature=heat,
+    )
+
+
+async def composed(
+    kit: Kit,
+    lease: Lease,
+    reply: Reply,
+    messages: tuple[Message, ...],
+    final: Answer,
+    *,
+    voice: Voice,
+    asker: str,
+    tokens: int,
+) -> None:
+    """Reserve `tokens`, ask the model and show its words as they come; `final` grows with them.
+
+    A stop keeps what was said. Raises BotError, LeaseLost or TurnChanged.
+    """
+    conversation, settings, started = lease.open.conversation, kit.settings, time.monotonic()
+    final.day = await kit.limits.reserve(lease.turn, conversation, asker, tokens + settings.answer_tokens // 4)
     reach(CrashPoint.RESERVED)
     request = ModelRequest(
-        messages=prompt.messages,
-        model=haul.model,
+        messages=messages,
+        model=voice.model,
         max_tokens=settings.answer_tokens,
-        temperature=settings.temperature,
+        temperature=voice.temperature,
+        effort=voice.effort,
         cache_key=_hashed(conversation.key),
         person=_hashed(f"{conversation.platform}:{asker}"),
     )
-    final = Answer(begun=begun, day=day, included=prompt.included, left_out=prompt.left_out)
-    final.attached, final.remark = prompt.attached, haul.remark(prompt.cut)
     try:
         await lease.attend(_ask_twice(kit, reply, request, final, started))
     except Stopped:
         final.note = texts()["stopped" if final.text else "stopped_before"]
-    final.total_ms = _ms_since(started)
-    if not haul.images:  # what they cost says nothing about text
-        kit.tokens.learn(request.model, prompt.tokens, final.input_tokens)
     # Where the server told no usage, or was stopped before it could, our estimate is charged.
-    final.input_tokens = final.input_tokens or prompt.tokens
+    final.input_tokens = final.input_tokens or tokens
     final.output_tokens = final.output_tokens or len(final.text) // 4
-    return final
 
 
 async def _given(kit: Kit, lease: Lease, questions: Sequence[Entry], haul: Haul, kept: str) -> Material:

@@ -199,8 +199,12 @@ Question = MessageReceived | CommandInvoked | ActionTaken | ReplyLapsed
 
 
 def lane_of(event: Question) -> str:
-    """The lane that a question waits in: one author's in one conversation; a direct message has one lane."""
-    if isinstance(event, ReplyLapsed):
+    """The lane that a question waits in: one author's in one conversation; a direct message has one lane.
+
+    What needs no model waits behind nobody: it has a lane of its own.
+    """
+    is_quick = isinstance(event, CommandInvoked) and event.name != "ask"
+    if is_quick or isinstance(event, ReplyLapsed) or (isinstance(event, ActionTaken) and event.action == "why"):
         return f"{event.conversation.key}|!{event.id}"
     is_direct = isinstance(event, MessageReceived) and event.is_direct
     return f"{event.conversation.key}|{'' if is_direct else event.author.id}"

@@ -32,6 +32,12 @@ class Limits:
         if is_direct and (rules.direct_messages == "off" or (rules.direct_messages == "listed" and not listed)):
             raise NotAllowed(f"direct messages are {rules.direct_messages}")
 
+    async def spent_today(self, conversation: Conversation) -> int:
+        """The tokens that the workspace has booked or spent today (UTC)."""
+        day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
+        prefix = self.store.workspace(conversation.workspace_key)
+        return int(await self.store.command("GET", f"{prefix}tokens:{day}") or 0)
+
     async def reserve(self, turn: str, conversation: Conversation, person: str, tokens: int) -> str:
         """Reserve a question of the person's rate and `tokens` of the workspace's day: the day, to settle with.
 

@@ -129,6 +129,9 @@ class Scrollback(Protocol):
         Raises NotAllowed where `reader` cannot read there now, or PlatformUnavailable.
         """
 
+    def link(self, place: Conversation, message: str) -> str:
+        """The address by which people open a message of that place."""
+
 
 # ---- the model
 
@@ -154,13 +157,15 @@ class Message:
 class ModelRequest:
     """One question to the model. `model` is `provider/model` or empty for the default chain.
 
-    `cache_key` is stable for a conversation, `person` is a hash; both go only to servers that take them.
+    `effort` is how much a model that reasons shall do so, empty leaves it to the server. `cache_key` is stable for a
+    conversation, `person` is a hash; both go only to servers that take them.
     """
 
     messages: tuple[Message, ...]
     model: str = ""
     max_tokens: int = 0
     temperature: float | None = None
+    effort: str = ""
     cache_key: str = ""
     person: str = ""
 

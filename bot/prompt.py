@@ -92,7 +92,8 @@ def build(
         asked, room = [*batch[:-1], _after(channel, batch[-1])], room - weigh(channel)
     if room < 0:
         raise PromptTooLong(budget - room, budget)
-    groups = _groups(entries, batch)
+    border = max((i for i, entry in enumerate(entries) if entry.kind == "border"), default=-1)
+    groups = _groups(entries[border + 1 :], batch)
     start = _start(groups, room, most, weigh)
     kept = [entry for group in groups[start:] for entry in group]
     messages = [Message(role="system", content=system)]

@@ -155,6 +155,10 @@ class Settings(BaseSettings):
     """Questions of one person in a span of time; 0 means no limit."""
     workspace_daily_tokens: int = Field(1_000_000, ge=0)
     """Tokens that one workspace may use in a day; 0 means no limit."""
+    admins: Ids = Field((), examples=["discord:300,slack:U1"])
+    """People who may do everywhere what a platform's admins may do in their workspace."""
+    models: Names = Field((), examples=["gpt-6-luna,groq/llama-3.3-70b-versatile"])
+    """Models that people may choose for a channel; unset: the configured one and its fallbacks."""
     direct_messages: Literal["on", "listed", "off"] = "on"
     """Who may write directly: people who share a workspace with the bot, only `PARLEY_ALLOWED_PEOPLE`, or nobody."""
     allowed_people: Ids = Field((), examples=["discord:300,slack:U1"])

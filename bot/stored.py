@@ -45,7 +45,7 @@ class Entry:
     """
 
     id: str
-    kind: Literal["asked", "heard", "answer"]
+    kind: Literal["asked", "heard", "answer", "border"]
     text: str
     at: float
     n: int = 0

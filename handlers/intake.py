@@ -3,7 +3,7 @@
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from bot.channels import Channels, ChannelSettings
@@ -61,6 +61,8 @@ class EventIntake:
             case MessageDeleted():
                 await self.inbox.delete(event.conversation, event.id)
             case CommandInvoked():
+                if event.name == "stop":  # at once, however many turns run here
+                    await self.inbox.stop(replace(event.conversation, person=""), event.author, "")
                 return await self.inbox.admit(event, entry_of(event) if event.name == "ask" else None)
             case ActionTaken():
                 return await self._acted(event)
@@ -74,6 +76,8 @@ class EventIntake:
         if what == "ignore":
             return Admission.IGNORED
         talk = None if what == "ask" else what
+        if talk and not await self.channels.hears(event.conversation, event.author.id):
+            talk = talk._replace(keep="off")
         return await self.inbox.admit(event, entry_of(event, is_heard=talk is not None), talk)
 
     async def _edited(self, message: MessageReceived) -> Admission:

@@ -2,12 +2,16 @@
 
 from typing import assert_never
 
+from bot.commands import checked
 from bot.conversation import Kit, answer, close, recorded_answer
 from bot.errors import BotError, texts
 from bot.events import ActionTaken, CommandInvoked, MessageReceived, MessageRef, ReplyLapsed
 from bot.lease import Lease, Outcome
 from bot.ports import Reply
 from bot.stored import Entry, entry_of, load_entries
+from handlers.commands import TABLE, Call
+from handlers.summary import summarise
+from handlers.why import explained
 
 
 async def handle(kit: Kit, lease: Lease, reply: Reply) -> Outcome:
@@ -21,14 +25,29 @@ async def handle(kit: Kit, lease: Lease, reply: Reply) -> Outcome:
         case MessageReceived() | CommandInvoked(name="ask"):
             said = [one for one in lease.open.questions if isinstance(one, MessageReceived | CommandInvoked)]
             return await answer(kit, lease, reply, [entry_of(one) for one in said])
+        case CommandInvoked(name="summarise"):
+            return await summarise(kit, lease, reply, event)
         case CommandInvoked():
-            raise BotError(event.name, notice=texts()["no_such_command"].format(name=event.name[:40]))
+            return await _command(kit, lease, reply, event)
+        case ActionTaken(action="why"):
+            await reply.finish(await explained(kit, event.conversation, event.turn))
+            return await close(kit, lease, "answered")
         case ActionTaken():
             return await _acted(kit, lease, reply, event)
         case ReplyLapsed():
             return await _send_again(kit, lease, reply)
         case _:
             assert_never(event)
+
+
+async def _command(kit: Kit, lease: Lease, reply: Reply, event: CommandInvoked) -> Outcome:
+    """A command that answers by itself. Nothing of it enters a transcript; a takeover does it again."""
+    row = TABLE.get(event.name)
+    if row is None or row.run is None:
+        raise BotError(event.name, notice=texts()["no_such_command"].format(name=event.name[:40]))
+    options = checked(row.spec, dict(event.options))
+    await reply.finish(await row.run(Call(kit=kit, spec=row.spec, event=event, options=options)))
+    return await close(kit, lease, "answered")
 
 
 async def _acted(kit: Kit, lease: Lease, reply: Reply, event: ActionTaken) -> Outcome:

@@ -5,13 +5,14 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 
 from adapters.console.markup import clean
 from adapters.console.reply import ConsoleReply, Screen, Stream
-from adapters.console.translate import action, question
+from adapters.console.translate import action, command, question
+from bot.commands import CommandSpec, parsed
 from bot.errors import BotError
 from bot.events import Address, Question
 from bot.ports import Draft, Intake
@@ -22,13 +23,22 @@ class Console:
 
     `name` is the platform's name: processes with the same name answer each other's questions. `exit_code` is 0 where
     all answers were whole, and always for a conversation in a terminal. `call_s` bounds the wait when it is cancelled.
+    A line that begins with `/` and the name of one of the `commands` is that command.
     """
 
-    def __init__(self, *, name: str = "console", question: str | None = None, call_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        *,
+        name: str = "console",
+        question: str | None = None,
+        call_s: float = 5.0,
+        commands: Sequence[CommandSpec] = (),
+    ) -> None:
         self.platform = name
         self.exit_code = 0 if question is None else 1
         self._question = question
         self._call_s = call_s
+        self._commands = {f"/{spec.name}": spec for spec in commands}
         self._in, self._out, self._err = sys.stdin, sys.stdout, sys.stderr
         self._is_terminal = question is None and self._in.isatty() and self._out.isatty()
         self._news: dict[str, asyncio.Queue[bool | None]] = {}
@@ -47,8 +57,8 @@ class Console:
                 print("There is no question.", file=self._err)
         else:
             async for line in _lines(self._in.fileno()):
-                if clean(line).strip():
-                    self.exit_code |= await self._ask(intake, question(self.platform, line, *_stamp()))
+                if text := clean(line).strip():
+                    self.exit_code |= await self._say(intake, text)
 
     def reply(self, address: Address, draft: Draft) -> ConsoleReply:
         """An answer to what was asked here, shown as it comes, or to an earlier question, which is quoted."""
@@ -64,6 +74,21 @@ class Console:
             self._out.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
+
+    async def _say(self, intake: Intake, text: str) -> int:
+        """A line: a command, something about the last answer, or a question. 0 if it was answered whole."""
+        word, _, rest = text.partition(" ")
+        if word in ("/retry", "/continue"):
+            again = action(self.platform, "retry" if word == "/retry" else "continue", *_stamp())
+            return await self._ask(intake, again)
+        if (spec := self._commands.get(word)) is None or spec.name == "ask":
+            return await self._ask(intake, question(self.platform, rest if spec else text, *_stamp()))
+        try:
+            options = parsed(spec, rest)
+        except BotError as error:
+            print(error.notice, file=self._err)
+            return 1
+        return await self._ask(intake, command(self.platform, spec.name, options, *_stamp()))
 
     async def _ask(self, intake: Intake, event: Question) -> int:
         """Ask and wait for the answer: 0 if it is whole. The first interrupt stops it, a second one the waiting.
@@ -91,10 +116,11 @@ class Console:
 
     async def _talk(self, intake: Intake) -> None:
         from prompt_toolkit import PromptSession
+        from prompt_toolkit.completion import WordCompleter
         from prompt_toolkit.input.typeahead import store_typeahead
         from prompt_toolkit.keys import Keys
 
-        session = PromptSession[str]("> ")
+        session = PromptSession[str]("> ", completer=WordCompleter([*self._commands, "/quit"], sentence=True))
         keyboard = session.input
 
         def read() -> None:
@@ -115,9 +141,8 @@ class Console:
             if text == "/quit":
                 return
             if text:
-                retry = action(self.platform, "retry", *_stamp()) if text == "/retry" else None
                 with keyboard.raw_mode(), keyboard.attach(read):
-                    await self._ask(intake, retry or question(self.platform, text, *_stamp()))
+                    await self._say(intake, text)
 
 
 def _stamp() -> tuple[str, float]:

@@ -1,10 +1,12 @@
 """What is typed becomes events. Pure: ids and times are given."""
 
+from collections.abc import Mapping
+
 from adapters.console.markup import clean
-from bot.events import Action, ActionTaken, Address, Conversation, MessageReceived, Person
+from bot.events import Action, ActionTaken, Address, CommandInvoked, Conversation, MessageReceived, Person
 
 _CHANNEL = "main"
-_PERSON = Person(id="local", name="You")
+_PERSON = Person(id="local", name="You", is_admin=True)
 _QUOTE_CHARACTERS = 80
 
 
@@ -15,6 +17,15 @@ def question(platform: str, text: str, id: str, at: float) -> MessageReceived:
     to = Address(channel=_CHANNEL, reply_to=id, quote=quote if quote == text else f"{quote}…")
     return MessageReceived(
         id=id, conversation=_conversation(platform), author=_PERSON, text=text, at=at, address=to, is_direct=True
+    )
+
+
+def command(platform: str, name: str, options: Mapping[str, str], id: str, at: float) -> CommandInvoked:
+    """A command that was typed, with its options."""
+    to = Address(channel=_CHANNEL, reply_to=id, quote=f"/{name}")
+    given = tuple(options.items())
+    return CommandInvoked(
+        id=id, conversation=_conversation(platform), author=_PERSON, name=name, options=given, at=at, address=to
     )
 
 

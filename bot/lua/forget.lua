@@ -25,7 +25,8 @@ end
 redis.call('LREM', list, 0, 'gone')
 
 for _, lane in ipairs(redis.call('SMEMBERS', P .. 'lanes')) do
-  if places(lane) == conversation then
+  -- What has a lane of its own (the command that asked for this, too) says nothing and ends by itself.
+  if places(lane) == conversation and not string.find(lane, '|!', 1, true) then
     local items, pinned = P .. 'l:' .. lane, 0
     for i, raw in ipairs(redis.call('LRANGE', items, 0, -1)) do
       if theirs(decode(string.sub(raw, 2))) then

@@ -124,7 +124,8 @@ def test_the_architecture_names_every_key_of_the_store() -> None:
     rows = re.findall(r"^\| `([a-z]+:?)(?:<\w+>)?` \| .+ \| (.+) \|$", page("docs/architecture.md"), re.MULTILINE)
     scripts = "\n".join(file.read_text() for file in (ROOT / "bot" / "lua").glob("*.lua"))
     assert {key for key, _ in rows} == set(re.findall(r"\bP \.\. '([a-z]+:?)'", scripts))
-    assert {key for key, expiry in rows if expiry.startswith("never")} == {*NEVER_EXPIRING, *NEVER_EXPIRING_OF_A_WORKSPACE}
+    forever = {*NEVER_EXPIRING, *NEVER_EXPIRING_OF_A_WORKSPACE}
+    assert {key for key, expiry in rows if expiry.startswith("never")} == forever
     assert {f"`{key}`" for key in NEVER_EXPIRING_ELSEWHERE} <= {
         f"`{said}`" for said in quoted(page("docs/architecture.md"))
     }

@@ -9,7 +9,7 @@ from bot.channels import Channels
 from bot.conversation import Kit
 from bot.inbox import Inbox
 from bot.limits import Limits
-from bot.ports import Files, Model
+from bot.ports import Files, Model, Scrollback
 from bot.settings import Rate
 from bot.store import Store
 from bot.stored import Entry, load_entries
@@ -90,6 +90,7 @@ async def stage(
         settings=chosen,
         channels=channels,
         files={platform.platform: platform} if isinstance(platform, Files) else {},
+        scrollback={platform.platform: platform} if isinstance(platform, Scrollback) else {},
         seeing=seeing,
         clock=lambda: 1_800_000_000.0,
     )

@@ -1,0 +1,383 @@
+"""The table of commands: each is one row and one function. Every platform is served from it."""
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+from bot.channels import NAMES, Persona
+from bot.commands import CommandSpec, OptionSpec, WrongUse, usage
+from bot.conversation import Kit
+from bot.errors import NotAllowed, texts
+from bot.events import Action, ActionTaken, CommandInvoked, Conversation
+from bot.history import History
+from bot.inbox import Rating
+from bot.stored import Entry
+from handlers.why import explained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One use of a command, its options checked. `place` is the conversation that everybody there sees."""
+
+    kit: Kit
+    spec: CommandSpec
+    event: CommandInvoked
+    options: Mapping[str, str]
+
+    @property
+    def place(self) -> Conversation:
+        """Where it was used; what only its asker sees lies in the event's own conversation."""
+        return replace(self.event.conversation, person="")
+
+    @property
+    def history(self) -> History:
+        """The transcripts, kept as the settings say."""
+        settings = self.kit.settings
+        days, most = settings.transcript_days, settings.transcript_messages
+        return History(self.kit.inbox.store, keep_s=days * 86_400, keep_entries=most)
+
+    async def seen(self) -> list[tuple[Conversation, list[Entry]]]:
+        """What this person may see here: the transcript that everybody sees, and their own private one."""
+        own = replace(self.place, person=self.event.author.id)
+        return [(place, await self.history.load(place)) for place in (self.place, own)]
+
+    async def last_answer(self) -> tuple[Conversation, Entry | None]:
+        """The newest answer to this person here."""
+        found: tuple[Conversation, Entry | None] = (self.place, None)
+        for place, entries in await self.seen():
+            mine = {entry.id for entry in entries if entry.kind == "asked" and entry.author == self.event.author.id}
+            for entry in entries:
+                is_newer = found[1] is None or entry.at >= found[1].at
+                if entry.kind == "answer" and mine & set(entry.questions) and is_newer:
+                    found = (place, entry)
+        return found
+
+    async def must_manage(self) -> None:
+        """Raises NotAllowed where this person may not change what holds for others."""
+        author = self.event.author
+        is_admin = author.is_admin or f"{self.place.platform}:{author.id}" in self.kit.settings.admins
+        if not is_admin and (await self.kit.channels.of(self.place)).managers != "everyone":
+            raise NotAllowed(self.spec.name, notice=texts()["not_a_manager"])
+
+
+Run = Callable[[Call], Awaitable[str]]
+
+
+async def show_help(call: Call) -> str:
+    """The table itself."""
+    lines = [f"- `{usage(command.spec)}`: {command.spec.help}" for command in TABLE.values()]
+    return "\n".join([texts()["help"], *lines])
+
+
+async def start_afresh(call: Call) -> str:
+    """A border in the transcript: what stands before it is kept and goes into no prompt any more."""
+    event = call.event
+    border = Entry(id=f"new-{event.id}", kind="border", text="", at=event.at, author=event.author.id)
+    for place in (call.place, replace(call.place, person=event.author.id)):
+        await call.history.append(place, border, load=1)
+    return texts()["started_afresh"]
+
+
+async def act(call: Call) -> str:
+    """The same as the button of that name under the newest answer to this person."""
+    actions: dict[str, Action] = {"stop": "stop", "retry": "retry", "continue": "continue"}
+    event, action = call.event, actions[call.spec.name]
+    if action == "stop":  # as its intake has done
+        return texts()["stopping"]
+    place, entry = await call.last_answer()
+    if entry is None:
+        return texts()["no_answer_yet"]
+    where = replace(event.address, token="", expires_at=0.0, is_private=False, reply_to=entry.questions[-1])
+    taken = ActionTaken(
+        id=f"{event.id}-{action}",
+        conversation=place,
+        author=event.author,
+        at=event.at,
+        address=where if not place.person else event.address,
+        action=action,
+        turn=entry.turn,
+    )
+    await call.kit.inbox.admit(taken, None)
+    return texts()["on_it"]
+
+
+async def show_history(call: Call) -> str:
+    """What is kept of this conversation and may be seen by this person, the newest last."""
+    most = int(float(call.options.get("count", "20")))
+    entries = sorted((entry for _, found in await call.seen() for entry in found), key=lambda entry: entry.at)
+    shown = [entry for entry in entries if entry.text][-max(1, min(most, 100)) :]
+    if not shown:
+        return texts()["nothing_kept"]
+    lines = [
+        f"- {entry.stamp or _when(entry.at)} **{entry.name or 'Parley'}**: {_short(entry.text)}" for entry in shown
+    ]
+    return "\n".join([texts()["history"].format(count=len(entries)), *lines])
+
+
+async def change_settings(call: Call) -> str:
+    """Show the channel settings, or change one."""
+    name, value, scope = (call.options.get(key, "") for key in ("name", "value", "scope"))
+    here = await call.kit.channels.of(call.place)
+    if not value:
+        names = [name] if name in NAMES else NAMES
+        audit = await call.kit.channels.audit(call.place, 5)
+        changes = [f"- {_when(one.at)} {one.who}: {one.name} {_was(one.before)} → {_was(one.after)}" for one in audit]
+        rows = [f"- `{each}`: {json.dumps(getattr(here, each))}" for each in names]
+        return "\n".join([texts()["settings"], *rows, *([texts()["changes"], *changes] if changes else [])])
+    await call.must_manage()
+    return await _change(call, name, "" if value == "default" else value, scope)
+
+
+async def change_persona(call: Call) -> str:
+    """List, use, create, edit or delete the personas of this workspace."""
+    do, name = call.options.get("do", "list"), call.options.get("name", "")
+    channels, event = call.kit.channels, call.event
+    known = await channels.personas(call.place)
+    if do == "list":
+        rows = [f"- **{one.name}** {one.model}: {_short(one.prompt)}" for one in known.values()]
+        return "\n".join(rows) or texts()["no_personas"]
+    await call.must_manage()
+    if do == "use" and name in ("", "default"):
+        return await _change(call, "persona", "", call.options.get("scope", ""))
+    if not name or (do != "create" and name not in known):
+        raise WrongUse(call.spec, f"`name` is one of {', '.join(known) or '(there is none yet)'}")
+    if do == "use":
+        return await _change(call, "persona", name, call.options.get("scope", ""))
+    persona = None
+    if do != "delete":
+        old = known.get(name) or Persona(name=name, prompt="")
+        heat = call.options.get("temperature")
+        persona = Persona(
+            name=name,
+            prompt=call.options.get("prompt") or old.prompt,
+            model=_allowed(call, call.options.get("model", "")) or old.model,
+            temperature=float(heat) if heat else old.temperature,
+        )
+        if not persona.prompt:
+            raise WrongUse(call.spec, "`prompt` is missing")
+    await channels.put_persona(call.place, name, persona, who=event.author.id, at=event.at)
+    return texts()["persona_kept" if persona else "persona_gone"].format(name=name)
+
+
+async def change_model(call: Call) -> str:
+    """List the models that may be chosen, or choose one for the channel."""
+    name = call.options.get("name", "")
+    if not name:
+        here = await call.kit.channels.of(call.place)
+        rows = [f"- `{model}`" for model in allowed_models(call.kit)]
+        return "\n".join([texts()["model"].format(name=here.model or texts()["default"]), *rows])
+    await call.must_manage()
+    return await _change(
+        call, "model", "" if name == "default" else _allowed(call, name), call.options.get("scope", "")
+    )
+
+
+async def show_usage(call: Call) -> str:
+    """The tokens of today, and what is left of them."""
+    spent = await call.kit.limits.spent_today(call.place)
+    most, rate = call.kit.settings.workspace_daily_tokens, call.kit.settings.person_rate
+    share = min(10, spent * 10 // most) if most else 0
+    shown = texts()["usage"].format(
+        spent=spent, most=f"{most:,}" if most else "∞", bar="█" * share + "░" * (10 - share)
+    )
+    return shown + (texts()["usage_rate"].format(count=rate.count, minutes=rate.per_s / 60) if rate.count else "")
+
+
+async def show_why(call: Call) -> str:
+    """What went into the newest answer to this person."""
+    place, entry = await call.last_answer()
+    if entry is None:
+        return texts()["no_answer_yet"]
+    return await explained(call.kit, place, entry.turn)
+
+
+async def forget(call: Call) -> str:
+    """Erase what this person said, and the answers to nobody else."""
+    if call.options.get("sure") != "on":
+        raise WrongUse(call.spec, "say `sure` to erase; nothing can bring it back")
+    count = 0
+    for place in await _mine(call):
+        count += await call.history.erase(place, call.event.author.id)
+    return texts()["forgotten_now"].format(count=count)
+
+
+async def export(call: Call) -> str:
+    """All that is kept of this person, as JSON."""
+    kept = [await call.history.export(place, call.event.author.id) for place in await _mine(call)]
+    return "```json\n" + json.dumps(kept, ensure_ascii=False, indent=1).replace("```", "`\u200b``") + "\n```"
+
+
+async def opt_out(call: Call) -> str:
+    """Whether talk of this person that addresses nobody of us may be kept."""
+    is_out = call.options.get("heard", "off") == "off"
+    await call.kit.channels.opt_out(call.place, call.event.author.id, is_out=is_out, at=call.event.at)
+    return texts()["opted_out" if is_out else "opted_in"]
+
+
+async def give_feedback(call: Call) -> str:
+    """Rate the newest answer to this person."""
+    place, entry = await call.last_answer()
+    if entry is None:
+        return texts()["no_answer_yet"]
+    is_good, text = call.options["rating"] == "good", call.options.get("better", "")
+    rating = Rating(who=call.event.author.id, at=call.event.at, is_good=is_good, text=text)
+    await call.kit.inbox.rate(place, entry.turn, rating)
+    return texts()["thanks"]
+
+
+def allowed_models(kit: Kit) -> tuple[str, ...]:
+    """The models that people may choose."""
+    settings = kit.settings
+    return settings.models or tuple(dict.fromkeys(name for name in (settings.model, *settings.fallback_models) if name))
+
+
+def _allowed(call: Call, model: str) -> str:
+    known = allowed_models(call.kit)
+    if model and model not in known:
+        raise WrongUse(call.spec, f"the model is one of {', '.join(known) or '(only the default)'}")
+    return model
+
+
+async def _change(call: Call, name: str, value: str, scope: str) -> str:
+    place = call.place
+    scopes = {"workspace": "", "channel": place.channel, "thread": f"{place.channel}/{place.thread}"}
+    if scope == "thread" and not place.thread:
+        raise WrongUse(call.spec, "this is no thread")
+    where = scope or ("thread" if place.thread else "channel")
+    event = call.event
+    before = await call.kit.channels.change(place, scopes[where], name, value, who=event.author.id, at=event.at)
+    now = value or texts()["default"]
+    return texts()["changed"].format(name=name, scope=where, value=now, before=before or texts()["default"])
+
+
+async def _mine(call: Call) -> list[Conversation]:
+    """The conversations that a person means: this one with its private one, or all of the workspace."""
+    if call.options.get("scope", "here") == "here":
+        return [place for place, _ in await call.seen()]
+    found = call.history.conversations(call.place.platform)
+    mine = [place async for place in found if place.workspace_key == call.place.workspace_key]
+    return [place for place in mine if place.person in ("", call.event.author.id)]
+
+
+def _when(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
+
+
+def _was(value: str) -> str:
+    return _short(value, 60) or texts()["default"]
+
+
+def _short(text: str, most: int = 160) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most]}…"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A row: how it is declared, and what it does (None: `turns` knows, because it asks the model)."""
+
+    spec: CommandSpec
+    run: Run | None
+
+
+_SCOPE = OptionSpec(name="scope", help="where it holds", choices=("channel", "thread", "workspace"))
+_EXTENT = OptionSpec(name="scope", help="here, or in all of the workspace", choices=("here", "everywhere"))
+_QUESTION = OptionSpec(name="question", help="what you want to know", is_required=True, is_long=True, most=8000)
+
+
+def _row(name: str, help: str, run: Run | None, *options: OptionSpec, is_private: bool = True) -> Command:
+    return Command(spec=CommandSpec(name=name, help=help, options=options, is_private=is_private), run=run)
+
+
+_ROWS = (
+    _row(
+        "ask",
+        "ask me something",
+        None,
+        _QUESTION,
+        OptionSpec(name="attachment", help="a file that it is about", type="file"),
+        OptionSpec(name="private", help="only you see the answer", type="switch"),
+        is_private=False,
+    ),
+    _row("help", "what I can do", show_help),
+    _row("new", "start afresh; the old conversation can still be found", start_afresh),
+    _row("stop", "stop the answer that I am writing for you", act),
+    _row("retry", "answer your last question once more", act),
+    _row("continue", "go on with my last answer to you", act),
+    _row(
+        "summarise",
+        "summarise this channel or thread",
+        None,
+        OptionSpec(name="from", help="last (since you were here), thread, 2h, 3d, or a message's link", most=200),
+        OptionSpec(name="public", help="let everybody here see it", type="switch"),
+    ),
+    _row(
+        "history",
+        "what I remember of this conversation",
+        show_history,
+        OptionSpec(name="count", help="how many messages", type="number"),
+    ),
+    _row(
+        "settings",
+        "see or change how I behave here",
+        change_settings,
+        OptionSpec(name="name", help="which setting", choices=NAMES),
+        OptionSpec(name="value", help="its new value; default takes it back"),
+        _SCOPE,
+    ),
+    _row(
+        "persona",
+        "who I am here",
+        change_persona,
+        OptionSpec(name="do", help="what to do", choices=("list", "use", "create", "edit", "delete")),
+        OptionSpec(name="name", help="the persona", completes=True, most=40),
+        OptionSpec(name="model", help="its model", completes=True),
+        OptionSpec(name="temperature", help="0 to 2", type="number"),
+        _SCOPE,
+        OptionSpec(name="prompt", help="who it is and how it speaks", is_long=True, most=4000),
+    ),
+    _row(
+        "model",
+        "see or choose the model",
+        change_model,
+        OptionSpec(name="name", help="the model; default takes it back", completes=True),
+        _SCOPE,
+    ),
+    _row("usage", "what was used today", show_usage),
+    _row("why", "what went into my last answer to you", show_why),
+    _row(
+        "forget",
+        "erase what you said to me",
+        forget,
+        _EXTENT,
+        OptionSpec(name="sure", help="yes, erase it", type="switch"),
+    ),
+    _row("export", "all that I keep of you", export, _EXTENT),
+    _row(
+        "optout",
+        "whether I may keep what you say to others as context",
+        opt_out,
+        OptionSpec(name="heard", help="on: I may keep it", type="switch"),
+    ),
+    _row(
+        "feedback",
+        "rate my last answer to you",
+        give_feedback,
+        OptionSpec(name="rating", help="how it was", is_required=True, choices=("good", "bad")),
+        OptionSpec(name="better", help="the answer you would have liked", is_long=True, most=4000),
+    ),
+)
+TABLE: Mapping[str, Command] = {row.spec.name: row for row in _ROWS}
+SPECS: tuple[CommandSpec, ...] = tuple(row.spec for row in _ROWS)
+
+
+async def suggested(kit: Kit, place: Conversation, command: str, option: str, typed: str) -> list[str]:
+    """Up to 25 values for an option that is completed as one types."""
+    if option == "model" or command == "model":
+        values = ["default", *allowed_models(kit)]
+    elif command == "persona":
+        values = ["default", *await kit.channels.personas(place)]
+    else:
+        values = []
+    return [value for value in values if typed.lower() in value.lower()][:25]
