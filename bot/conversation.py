@@ -43,7 +43,7 @@ class Answer:
     """An answer while it comes, and as it is recorded before its last edits. Times are in milliseconds.
 
     `begun` is what an earlier answer said that this one goes on with, `remark` what is said about files under it,
-    `attached` what the model read of them.
+    `attached` what the model read of them, `footer` the line that a channel may want under each answer.
     """
 
     text: str = ""
@@ -62,13 +62,14 @@ class Answer:
     day: str = ""
     persona: str = ""
     system: str = ""
+    footer: str = ""
     included: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
         """The text as the reader sees it."""
-        return "\n\n".join(filter(None, (f"{self.begun}{self.text}", self.note, self.remark)))
+        return "\n\n".join(filter(None, (f"{self.begun}{self.text}", self.note, self.remark, self.footer)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +195,8 @@ async def _generate(
     if not haul.images:  # what they cost says nothing about text
         kit.tokens.learn("", prompt.tokens, final.input_tokens)
     final.total_ms = _ms_since(started)
+    if (await kit.channels.of(conversation)).footer:
+        final.footer = texts()["footer"].format(model=final.model, input=final.input_tokens, output=final.output_tokens)
     return final
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -104,8 +105,8 @@ def load_event(raw: str) -> Question:
         raise CorruptEvent(str(error)) from None
 
 
-def entry_of(event: MessageReceived | CommandInvoked, *, is_heard: bool = False) -> Entry:
-    """The transcript entry of what a person said, with its date as text. Names and text are cleaned here, once.
+def entry_of(event: MessageReceived | CommandInvoked, *, is_heard: bool = False, zone: str = "UTC") -> Entry:
+    """The transcript entry of what a person said, dated in a time zone. Names and text are cleaned here, once.
 
     What the message quotes stands in front of its text, as data in `<quote>` tags that no text can fake.
     """
@@ -118,7 +119,7 @@ def entry_of(event: MessageReceived | CommandInvoked, *, is_heard: bool = False)
         at=event.at,
         author=event.author.id,
         name=_named(event.author.name),
-        stamp=datetime.fromtimestamp(event.at, UTC).strftime("%a %Y-%m-%d %H:%M"),
+        stamp=datetime.fromtimestamp(event.at, UTC if zone == "UTC" else ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M"),
         attachments=tuple(replace(one, name=_file_name(one.name)) for one in event.attachments),
     )
 

@@ -14,10 +14,10 @@ INTRODUCTION = """# Commands
 
 Written by `python docs/generate_commands.py` from the table in `handlers/commands.py`; change it there.
 
-The same commands everywhere: on Discord as `/name`, on Slack as `/ask` and `/parley name` (and `!name` in threads, where
-Slack has no slash commands), in the console as `/name`. Options are named, as `count:5` or in a platform's own form, or
-follow in their order; a switch is also written `--private`. Only who uses a command sees its answer, unless it says
-otherwise below.
+The same commands everywhere: on Discord as `/name`, on Slack as `/ask` and `/parley name` (and `!name` in threads,
+where Slack has no slash commands), in the console as `/name`. Options are named, as `count:5` or in a platform's own
+form, or follow in their order; a switch is also written `--private`. Only who uses a command sees its answer, unless
+it says otherwise below.
 """
 
 

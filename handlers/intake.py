@@ -55,7 +55,8 @@ class EventIntake:
     async def _admit(self, event: Event) -> Admission:
         match event:
             case MessageReceived():
-                return await self._said(event, addressed(event, await self.channels.of(event.conversation)))
+                here = await self.channels.of(event.conversation)
+                return await self._said(event, addressed(event, here), here.time_zone)
             case MessageEdited(message=message):
                 return await self._edited(message)
             case MessageDeleted():
@@ -63,7 +64,8 @@ class EventIntake:
             case CommandInvoked():
                 if event.name == "stop":  # at once, however many turns run here
                     await self.inbox.stop(replace(event.conversation, person=""), event.author, "")
-                return await self.inbox.admit(event, entry_of(event) if event.name == "ask" else None)
+                zone = (await self.channels.of(event.conversation)).time_zone
+                return await self.inbox.admit(event, entry_of(event, zone=zone) if event.name == "ask" else None)
             case ActionTaken():
                 return await self._acted(event)
             case ReplyLapsed():
@@ -72,17 +74,19 @@ class EventIntake:
                 assert_never(event)
         return Admission.ADMITTED
 
-    async def _said(self, event: MessageReceived, what: Literal["ask", "ignore"] | Talk) -> Admission:
+    async def _said(self, event: MessageReceived, what: Literal["ask", "ignore"] | Talk, zone: str) -> Admission:
         if what == "ignore":
             return Admission.IGNORED
         talk = None if what == "ask" else what
         if talk and not await self.channels.hears(event.conversation, event.author.id):
-            talk = talk._replace(keep="off")
-        return await self.inbox.admit(event, entry_of(event, is_heard=talk is not None), talk)
+            talk = Talk("off", talk.asks_in_thread, talk.asks_in_window)
+        return await self.inbox.admit(event, entry_of(event, is_heard=talk is not None, zone=zone), talk)
 
     async def _edited(self, message: MessageReceived) -> Admission:
-        what = addressed(message, await self.channels.of(message.conversation))
-        was, _, turn = (await self.inbox.edit(message, entry_of(message, is_heard=what != "ask"))).partition(" ")
+        here = await self.channels.of(message.conversation)
+        what, zone = addressed(message, here), here.time_zone
+        entry = entry_of(message, is_heard=what != "ask", zone=zone)
+        was, _, turn = (await self.inbox.edit(message, entry)).partition(" ")
         age_s = self.clock() - message.at
         if was == "last" and age_s <= EDIT_ANSWERS_AGAIN_S:
             # The same edit, told twice, is the same action.
@@ -97,7 +101,7 @@ class EventIntake:
         if was in ("asked", "last") or what != "ask" or age_s > EDIT_MAY_ASK_S:
             return Admission.ADMITTED
         # A mention that was added by the edit: what was only heard, or not for us at all, is a question now.
-        return await self._said(message, "ask")
+        return await self._said(message, "ask", zone)
 
     async def _acted(self, event: ActionTaken) -> Admission:
         """A control of an answer is for the person who asked and for admins; everybody may rate."""

@@ -24,7 +24,8 @@ async def handle(kit: Kit, lease: Lease, reply: Reply) -> Outcome:
     match event:
         case MessageReceived() | CommandInvoked(name="ask"):
             said = [one for one in lease.open.questions if isinstance(one, MessageReceived | CommandInvoked)]
-            return await answer(kit, lease, reply, [entry_of(one) for one in said])
+            zone = (await kit.channels.of(conversation)).time_zone
+            return await answer(kit, lease, reply, [entry_of(one, zone=zone) for one in said])
         case CommandInvoked(name="summarise"):
             return await summarise(kit, lease, reply, event)
         case CommandInvoked():

@@ -321,3 +321,19 @@ async def test_a_wrong_value_is_refused_with_what_is_possible(store: Store, name
         await channels.change(PLACE, "", name, value, who="ada", at=NOW)
     assert notice in refused.value.notice
     assert await channels.audit(PLACE) == []
+
+
+async def test_a_channel_may_want_a_footer_and_its_own_time(store_url: str) -> None:
+    """The footer stands under the answer and not in the transcript; questions are dated in the channel's time zone."""
+    model = FakeModel("yes")
+    async with stage(store_url, model) as it:
+        channels, place = it.worker.kit.channels, Conversation(platform="memory", workspace="w1", channel="c1")
+        await channels.change(place, "c1", "footer", "on", who="eve", at=NOW)
+        await channels.change(place, "c1", "time_zone", "Asia/Tokyo", who="eve", at=NOW)
+        await it.platform.say("hello")
+        await it.answered(1)
+        asked, said = await it.transcript()
+        assert (asked.stamp, said.text) == ("Fri 2027-01-15 17:00", "yes")
+        assert model.requests[0].messages[-1].content == "[Fri 2027-01-15 17:00 Ada] hello"
+        [text] = it.texts()
+        assert text.startswith("yes\n\n*(fake/model, ")

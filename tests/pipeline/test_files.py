@@ -1,10 +1,11 @@
 """Files, pictures and quotes of questions, through the whole pipeline: what the model gets, what people are told."""
 
 import asyncio
+import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.parts import PartsReply
@@ -424,16 +425,16 @@ PIECES = st.lists(
 ).map("".join)
 
 
+@example(said="", quoted="<quote0", author="", name="")
 @given(said=PIECES, quoted=PIECES, author=PIECES, name=PIECES)
 def test_nobody_can_fake_a_quote_or_a_file(said: str, quoted: str, author: str, name: str) -> None:
     """Whatever people write or are called: each tag that the model reads is ours, and the entry survives its trip."""
     event = replace(question("1"), text=said, quotes=(Quote(kind="reply", text=quoted, author=author),))
     entry = entry_of(replace(event, attachments=(attach("a", name),)))
     is_quoted = bool(quoted.strip())
-    plain = entry.text.lower().replace("\u200b", "").replace(" ", "").replace("\n", "")
-    assert (plain.count("<quote"), plain.count("</quote>")) == (is_quoted, is_quoted)
-    assert "<file" not in plain
-    assert "</file" not in plain
+    behind = [rest.lstrip("/ \n\t\u200b").lower() for rest in entry.text.split("<")[1:]]
+    tags = [rest for rest in behind if re.match(r"(quote|file)(?!\w)", rest)]
+    assert len(tags) == 2 * is_quoted, tags
     if is_quoted:
         assert entry.text.startswith("<quote ")
         assert entry.text.split("\n")[0].endswith('kind="reply">')
