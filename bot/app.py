@@ -49,8 +49,11 @@ class App:
     intake: EventIntake
     adapters: Mapping[str, Adapter]
 
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Serve until SIGTERM, SIGINT or the end of every adapter (the console's input); then drain."""
+    async def run(self, ready: Callable[[], None]) -> int:
+        """Serve until SIGTERM, SIGINT or the end of every adapter (the console's input); then drain.
+
+        The exit status: 1 where wrong settings keep every adapter off.
+        """
         asked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop, asked)
@@ -60,6 +63,7 @@ class App:
             lives = [group.create_task(self._live(adapter, ready)) for adapter in self.adapters.values()]
             until: tuple[asyncio.Future[Any], ...] = (asked, asyncio.gather(*lives, return_exceptions=True))
             await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
+            is_off = all(life.done() and life.result() for life in lives)
             # Intake ends first, then the turns drain; the connections for replies stay open until the very end.
             for life in lives:
                 life.cancel()
@@ -69,6 +73,7 @@ class App:
             watching.cancel()
         for adapter in self.adapters.values():
             await adapter.close()
+        return int(is_off)
 
     def _asked_to_stop(self, asked: asyncio.Future[None]) -> None:
         """The first signal asks to stop, a second one hands the running turns back at once."""
@@ -77,15 +82,20 @@ class App:
         else:
             asked.set_result(None)
 
-    async def _live(self, adapter: Adapter, ready: Callable[[], None]) -> None:
-        """An adapter's life: a failure stops this platform alone and is tried again, unless settings must change."""
+    async def _live(self, adapter: Adapter, ready: Callable[[], None]) -> bool:
+        """An adapter's life: a failure stops this platform alone and is tried again, unless settings must change.
+
+        True where they must; false where the platform has no more to tell.
+        """
         pause_s = 1.0
         while True:
             started = time.monotonic()
             try:
-                return await adapter.run(self.intake, ready)
+                await adapter.run(self.intake, ready)
+                return False
             except SettingsInvalid as error:
-                return log.error("%s is off: %s", adapter.platform, error)
+                log.error("%s is off: %s", adapter.platform, error)
+                return True
             except BotError as error:
                 log.warning("%s is not connected (%s); trying again in %.0f s", adapter.platform, error, pause_s)
             except Exception:  # one of the two broad ones: around an adapter's life
@@ -180,8 +190,7 @@ async def run(settings: Settings, tell: Tell) -> int:
     started = time.monotonic()
     platforms = partial(_platforms, settings)
     async with chosen_model(settings, tell) as (bearing, chain, line), assembled(bearing, chain, platforms) as app:
-        await app.run(lambda: log.info("ready after %.2f s. %s", time.monotonic() - started, line))
-    return 0
+        return await app.run(lambda: log.info("ready after %.2f s. %s", time.monotonic() - started, line))
 
 
 async def chat(settings: Settings, tell: Tell) -> int:

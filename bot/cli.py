@@ -61,6 +61,7 @@ async def _run(parsed: argparse.Namespace) -> int:
     if parsed.command in ("init", "doctor"):
         from bot import doctor, init
 
+        _log_from("ERROR")  # what is wrong is in the findings
         run = init.run if parsed.command == "init" else doctor.run
         return await run(parsed, app.providers)
     settings = Settings.load()

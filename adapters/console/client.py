@@ -49,7 +49,11 @@ class Console:
             self._out.reconfigure(errors="replace")
         ready()
         if self._is_terminal:
-            await self._talk(intake)
+            is_blocking = os.get_blocking(0)
+            try:
+                await self._talk(intake)
+            finally:  # the loop reads without blocking; the shell that goes on here must find it as it was
+                os.set_blocking(0, is_blocking)
         elif self._question is not None:
             if clean(self._question).strip():
                 self.exit_code = await self._ask(intake, question(self.platform, self._question, *_stamp()))

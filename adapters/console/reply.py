@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
@@ -117,20 +118,37 @@ class ConsoleReply:
     quote: str
     _is_whole: bool = False
     _next_at: float = 0.0
+    _text: str = ""
+    _timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
         self.show("")
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        self._stop()
         if self.news is not None:
             self.news.put_nowait(self._is_whole)
 
     def show(self, text: str) -> None:
-        now = asyncio.get_running_loop().time()
-        if self.is_live and not self.quote and now >= self._next_at:
-            self.paper.show(text)
-            self._next_at = now + self.paper.cadence_s
+        self._text = text
+        if not self.is_live or self.quote or self._timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._next_at:
+            self._timer = loop.call_at(self._next_at, self._show_late)
+            return
+        self._next_at = loop.time() + self.paper.cadence_s
+        self.paper.show(text)
+
+    def _show_late(self) -> None:
+        self._timer = None
+        with suppress(ReplyUndeliverable):  # whoever writes next finds the same
+            self.show(self._text)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def finish(self, text: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
         ref = self.draft.refs.get(0)
@@ -150,6 +168,7 @@ class ConsoleReply:
         """What is printed stays."""
 
     async def _print(self, print_it: Callable[[str], None], text: str) -> None:
+        self._stop()
         if self.quote:
             text = f"> {self.quote}\n\n{text}"
         async with self.draft.writing():

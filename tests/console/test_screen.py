@@ -1,5 +1,6 @@
 """What a person sees in the terminal while an answer grows: `adapters.console.reply.Screen`."""
 
+import asyncio
 import io
 import re
 
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.console.markup import rendered
-from adapters.console.reply import Screen
+from adapters.console.reply import ConsoleReply, Screen
+from tests.fakes import FakeDraft
 
 ROWS, COLUMNS = 12, 40
 
@@ -129,3 +131,17 @@ def test_a_notice_stands_below_what_was_said() -> None:
     assert "x = 1" in terminal.text
     assert terminal.text.endswith("The model broke off.")
     assert rendered("The model broke off.", COLUMNS - 1) == ["The model broke off."]
+
+
+async def test_the_last_words_are_seen_though_no_more_come() -> None:
+    """Where the model pauses right behind a draw, what came since is drawn once the cadence allows, without a new word."""
+    out = Terminal()
+    paper = Screen(out, cadence_s=0.02)
+    reply = ConsoleReply(paper=paper, draft=FakeDraft(), news=None, is_live=True, quote="")
+    async with reply:
+        reply.show("One")
+        reply.show("One two")
+        reply.show("One two three")
+        async with asyncio.timeout(10):
+            while "three" not in "".join(out.lines):
+                await asyncio.sleep(0)
