@@ -134,7 +134,7 @@ def test_a_notice_stands_below_what_was_said() -> None:
 
 
 async def test_the_last_words_are_seen_though_no_more_come() -> None:
-    """Where the model pauses right behind a draw, what came since is drawn once the cadence allows, without a new word."""
+    """Where the model pauses right behind a draw, what came since is drawn without waiting for a new word."""
     out = Terminal()
     paper = Screen(out, cadence_s=0.02)
     reply = ConsoleReply(paper=paper, draft=FakeDraft(), news=None, is_live=True, quote="")
