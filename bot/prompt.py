@@ -142,7 +142,7 @@ def _channel(entries: Sequence[Entry], room: int, weigh: Weigh) -> str:
     for entry in reversed(entries):
         line = material(f"[you] {entry.text}" if entry.kind == "answer" else _said(entry))
         room -= weigh(line)
-        if room < 0:
+        if room < 0 or entry.kind == "border":
             break
         lines.append(line)
     return frame.format("\n".join(reversed(lines))) if lines else ""

@@ -203,6 +203,13 @@ def test_files_and_channel_keep_to_their_parts_of_the_budget(
     assert text.endswith(question.text)
 
 
+def test_a_channels_talk_begins_behind_its_last_border() -> None:
+    """What people put behind them is not read in private either."""
+    border = Entry(id="b", kind="border", text="", at=0.0, n=2)
+    built = prompt([], ask(9), given=Material(channel=[ask(1), border, ask(3), reply(4, 3)]))
+    assert built.messages[-1].content == ('<quote kind="channel">\nquestion 3\n[you] answer 4\n</quote>\nquestion 9')
+
+
 def test_a_short_file_leaves_its_room_to_a_long_one() -> None:
     """Of the files' half a short one takes what it needs, and the long ones share the rest."""
     built = prompt([], ask(1), budget=2000, given=Material(files=[("a", "x" * 3000), ("b", "yy"), ("c", "z" * 3000)]))
