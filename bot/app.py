@@ -24,6 +24,7 @@ from bot.model.faults import Patience
 from bot.model.providers import Provider, main_provider
 from bot.ports import Adapter
 from bot.settings import Rate, Settings
+from bot.shelf import RedisShelf
 from bot.store import Store
 from bot.stored import warm
 from bot.worker import ALIVE, Worker
@@ -250,7 +251,8 @@ def _platforms(settings: Settings, store: Store) -> list[Adapter]:
         from adapters.discord.client import DiscordAdapter
 
         token = settings.discord_token.get_secret_value()
-        found.append(DiscordAdapter(token, api_base=settings.discord_api_base, call_s=settings.call_s))
+        shelf, base = RedisShelf(store, "discord"), settings.discord_api_base
+        found.append(DiscordAdapter(token, shelf, base, call_s=settings.call_s))
     if settings.slack_bot_token and settings.slack_app_token:
         from adapters.slack.client import SlackAdapter
 

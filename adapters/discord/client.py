@@ -10,16 +10,18 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from yarl import URL
 
+from adapters.discord.options import Options
 from adapters.discord.reply import DiscordSurface, errors_as_ours
 from adapters.discord.translate import received
 from adapters.parts import PartsReply
 from bot.errors import PlatformUnavailable, StoreUnavailable
 from bot.events import Address
 from bot.pacing import Limits
-from bot.ports import Draft, Intake
+from bot.ports import Draft, Intake, Shelf
 
 LIMITS = Limits(characters=1990, cadence_s=1.2, sign_every_s=8.0)
 """Discord takes 2,000 characters, which some clients count as UTF-16, and about 5 edits in 5 s for a channel."""
+_DEFAULTS = Options()
 
 
 class DiscordAdapter:
@@ -27,8 +29,18 @@ class DiscordAdapter:
 
     platform = "discord"
 
-    def __init__(self, token: str, api_base: str | None = None, call_s: float = 5.0, limits: Limits = LIMITS) -> None:
-        self._token, self._api_base, self._call_s, self._limits = token, api_base, call_s, limits
+    def __init__(
+        self,
+        token: str,
+        shelf: Shelf,
+        api_base: str | None = None,
+        *,
+        call_s: float = 5.0,
+        limits: Limits = LIMITS,
+        options: Options = _DEFAULTS,
+    ) -> None:
+        self._token, self._shelf, self._api_base, self._options = token, shelf, api_base, options
+        self._call_s, self._limits = call_s, limits
         self._client: discord.Client | None = None
         self._in_order = asyncio.Lock()
 

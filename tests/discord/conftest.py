@@ -8,6 +8,7 @@ from discord.http import Route
 
 from adapters.discord.client import DiscordAdapter
 from bot.pacing import Limits
+from tests.fakes.shelf import FakeShelf
 from tests.servers.common import Clock
 from tests.servers.discord import DiscordServer
 
@@ -26,8 +27,13 @@ async def server(clock: Clock) -> AsyncIterator[DiscordServer]:
 
 
 @pytest.fixture
-def adapter(server: DiscordServer) -> DiscordAdapter:
-    return DiscordAdapter(server.token, server.api_base, call_s=2.0, limits=LIMITS)
+def shelf() -> FakeShelf:
+    return FakeShelf()
+
+
+@pytest.fixture
+def adapter(server: DiscordServer, shelf: FakeShelf) -> DiscordAdapter:
+    return DiscordAdapter(server.token, shelf, server.api_base, call_s=2.0, limits=LIMITS)
 
 
 @pytest.fixture
