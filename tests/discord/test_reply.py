@@ -6,12 +6,14 @@ import discord
 import pytest
 
 from adapters.discord.client import DiscordAdapter
+from adapters.discord.desk import Desk
 from adapters.discord.reply import DiscordSurface
-from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
+from bot.errors import MessageGone, PlatformUnavailable, ReplyUndeliverable
 from bot.events import Address, MessageReceived, MessageRef
 from tests.discord.conftest import LIMITS
 from tests.fakes.model import FakeModel
 from tests.fakes.reply import FakeDraft
+from tests.fakes.shelf import FakeShelf
 from tests.servers.common import Clock, Fault
 from tests.servers.discord import NONCE_S, DiscordServer
 from tests.servers.harness import Heard, answer, running
@@ -27,7 +29,11 @@ def surface(server: DiscordServer, client: discord.Client) -> DiscordSurface:
 
 def surface_of(server: DiscordServer, client: discord.Client, turn: str) -> DiscordSurface:
     asked = next(iter(server.general.messages), None) or server.ask(server.general, "well?")
-    return DiscordSurface(LIMITS, lambda: client, Address(channel=server.general.id, reply_to=asked.id), turn)
+    return DiscordSurface(desk(server, client), Address(channel=server.general.id, reply_to=asked.id), turn)
+
+
+def desk(server: DiscordServer, client: discord.Client, *, pings_asker: bool = False) -> Desk:
+    return Desk(client=lambda: client, shelf=FakeShelf(), limits=LIMITS, pings_asker=pings_asker, clock=server.clock)
 
 
 async def ask(server: DiscordServer, heard: Heard) -> MessageReceived:
@@ -111,7 +117,7 @@ async def in_a_second_run(server: DiscordServer, adapter: DiscordAdapter, surfac
 
 async def test_a_reply_waits_for_a_login(server: DiscordServer, adapter: DiscordAdapter) -> None:
     """Before Discord was reached, while it is reached anew, and after the end, a reply is told to try again."""
-    surface = DiscordSurface(LIMITS, adapter._rest, Address(channel=server.general.id, reply_to="1"), "f00d")
+    surface = DiscordSurface(adapter._desk, Address(channel=server.general.id, reply_to="1"), "f00d")
     with pytest.raises(PlatformUnavailable):
         await surface.create(0, "too early", ())
     ready = asyncio.Event()
@@ -158,7 +164,7 @@ async def test_parts_are_found_when_their_nonces_are_forgotten(
     """Hours later the parts are found as our replies to the question, among other talk and other answers."""
     refs = [await surface.create(0, "one", ())]
     another = server.ask(server.general, "and me?", author=server.world.add_user("Bob"))
-    other = DiscordSurface(LIMITS, lambda: client, Address(channel=server.general.id, reply_to=another.id), "beef" * 8)
+    other = DiscordSurface(desk(server, client), Address(channel=server.general.id, reply_to=another.id), "beef" * 8)
     await other.create(0, "for Bob", ())
     refs.append(await surface.create(1, "two", ()))
     server.say(server.general, "I reply too", reply_to=str(surface._asked))
@@ -188,27 +194,6 @@ async def test_edits_and_deletions_of_what_is_gone_say_so(server: DiscordServer,
         await surface.edit(ref, "x", ())
     with pytest.raises(MessageGone):
         await surface.delete(ref)
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (Fault(match=POST, status=403, body={"code": 50013, "message": "Missing Permissions"}), ReplyUndeliverable),
-        (Fault(match=POST, status=404, body={"code": 10003, "message": "Unknown Channel"}), ReplyUndeliverable),
-        (Fault(match=POST, status=401, body={"code": 0, "message": "Unauthorized"}), PlatformUnavailable),
-        (Fault(match=POST, status=503), PlatformUnavailable),
-        (Fault(match=POST, status=429, headers={"Via": ""}, body={"message": "banned"}), PlatformUnavailable),
-        (Fault(match=POST, status=0), PlatformUnavailable),
-    ],
-)
-async def test_refusals_are_errors_of_ours(
-    server: DiscordServer, surface: DiscordSurface, fault: Fault, error: type[BotError]
-) -> None:
-    """What can help later is PlatformUnavailable, what cannot is ReplyUndeliverable; nothing of discord.py leaves."""
-    server.faults.append(fault)
-    with pytest.raises(BotError) as caught:
-        await surface.create(0, "x", ())
-    assert type(caught.value) is error
 
 
 async def test_too_long_a_message_is_refused_for_good(surface: DiscordSurface) -> None:
