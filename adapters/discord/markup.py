@@ -37,3 +37,9 @@ def readable(text: str, bot: int, names: Mapping[int, str]) -> str:
     """What a person wrote as the model reads it: people by name, the bot's own mention left out where it leads."""
     text = re.sub(rf"\A\s*<@!?{bot}>\s*", "", text)
     return re.sub(r"<@!?(\d+)>", lambda found: f"@{names.get(int(found[1]), found[1])}", text)
+
+
+def named_first(text: str) -> int | None:
+    """Whom a message begins by naming."""
+    found = re.match(r"\s*<@!?(\d+)>", text)
+    return int(found[1]) if found else None

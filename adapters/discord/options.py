@@ -24,3 +24,7 @@ class Options:
     people: frozenset[str] = field(default_factory=frozenset)
     file_hosts: frozenset[str] = CDN
     silence_s: float = 60.0
+
+    def serves(self, guild: int | None) -> bool:
+        """Whether this guild is on the list; what is direct has none."""
+        return guild is None or not self.workspaces or str(guild) in self.workspaces

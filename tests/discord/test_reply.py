@@ -8,7 +8,7 @@ import pytest
 from adapters.discord.client import DiscordAdapter
 from adapters.discord.desk import Desk
 from adapters.discord.reply import DiscordSurface
-from bot.errors import MessageGone, PlatformUnavailable, ReplyUndeliverable
+from bot.errors import MessageGone, PlatformUnavailable, ReplyUndeliverable, SettingsInvalid
 from bot.events import Address, MessageReceived, MessageRef
 from tests.discord.conftest import LIMITS
 from tests.fakes.model import FakeModel
@@ -125,7 +125,7 @@ async def test_a_reply_waits_for_a_login(server: DiscordServer, adapter: Discord
     await ready.wait()
     await surface.create(0, "in time", ())
     server.drop(4013)
-    with pytest.raises(PlatformUnavailable):
+    with pytest.raises(SettingsInvalid):
         await run
     server.faults.append(Fault(match="GET /users/@me", status=200, is_held=True))
     async with asyncio.TaskGroup() as group:
