@@ -229,7 +229,7 @@ class World:
     def pings(self, message: Message, allowed: Json | None) -> tuple[str, ...]:
         """Whom a new message notifies, by Discord's allowed_mentions."""
         parse: Sequence[str] = ("everyone", "users", "roles") if allowed is None else allowed.get("parse", ())
-        listed: Sequence[str] = () if allowed is None else allowed.get("users", ())
+        listed = () if allowed is None else [str(id) for id in allowed.get("users", ())]
         named = [user.id for user in self.mentioned(message.content) if "users" in parse or user.id in listed]
         loud = [word for word in ("@everyone", "@here") if word in message.content and "everyone" in parse]
         loud += re.findall(r"<@&(\d+)>", message.content) if "roles" in parse else []
