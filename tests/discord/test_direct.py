@@ -266,6 +266,6 @@ async def test_webhook_edit_message_takes_the_name_of_the_original(server: Disco
     """`Webhook.edit_message` and `fetch_message` put whatever they get into the address: "@original" too."""
     used = await deferred(server)
     hook = discord.Webhook.partial(int(server.bot.id), used.token, client=life._rest())
-    message = await hook.edit_message("@original", content="x")  # type: ignore[arg-type]
+    message = await hook.edit_message("@original", content="x")  # type: ignore[call-overload]
     assert (str(message.id), server.calls[-1].name.rpartition("/")[2]) == (used.message, "@original")
     assert str((await hook.fetch_message("@original")).id) == used.message  # type: ignore[arg-type]

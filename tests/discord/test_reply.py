@@ -9,7 +9,7 @@ from adapters.discord.client import DiscordAdapter
 from adapters.discord.desk import Desk
 from adapters.discord.reply import DiscordSurface
 from bot.errors import MessageGone, PlatformUnavailable, ReplyUndeliverable, SettingsInvalid
-from bot.events import Address, MessageReceived, MessageRef
+from bot.events import Action, Address, MessageReceived, MessageRef
 from bot.ports import Button
 from tests.discord.conftest import LIMITS
 from tests.fakes.model import FakeModel
@@ -250,16 +250,14 @@ async def test_a_sign_that_is_refused_is_no_error(server: DiscordServer, surface
 # ---- buttons
 
 
-BUTTONS = tuple(
-    Button(action=action, label=label, turn="f00d" * 8)
-    for action, label in (
-        ("retry", "Regenerate"),
-        ("up", "Good"),
-        ("down", "Bad"),
-        ("why", "Why?"),
-        ("delete", "Delete"),
-    )
-)
+LABELS: dict[Action, str] = {
+    "retry": "Regenerate",
+    "up": "Good",
+    "down": "Bad",
+    "why": "Why?",
+    "delete": "Delete",
+}
+BUTTONS = tuple(Button(action=action, label=label, turn="f00d" * 8) for action, label in LABELS.items())
 
 
 def controls(server: DiscordServer) -> list[list[str]]:

@@ -99,6 +99,10 @@ class DiscordServer(WireServer):
         self.interactions: dict[str, Interaction] = {}
         self._nonces: dict[str, Message] = {}
         self._buckets: dict[str, tuple[float, int]] = {}
+        self.fullest: dict[str, int] = {}
+        """The most requests that came within one window, by the method and the names in the path."""
+        self.limited = 0
+        """Requests that were refused with a 429 because their bucket was used up."""
 
     @property
     def api_base(self) -> str:
@@ -451,7 +455,7 @@ class DiscordServer(WireServer):
         return web.Response(body=data, status=429, headers=headers, content_type="application/json")
 
     def _bucket(self, method: str, parts: list[str]) -> str:
-        return f"{method} {parts[0]} {parts[1] if len(parts) > 1 else ''} {len(parts)}"
+        return f"{method} {' '.join(parts[:3])} {len(parts)}"
 
     def _use_bucket(self, method: str, parts: list[str]) -> float:
         """Count a request; the seconds to wait where limits are real and this bucket is used up."""
@@ -460,8 +464,11 @@ class DiscordServer(WireServer):
         if now - start >= window_s:
             start, used = now, 0
         if self.is_limit_real and used >= limit:
+            self.limited += 1
             return start + window_s - now
         self._buckets[key] = (start, used + 1)
+        name = " ".join([method, *parts[:1], *parts[2:3]])
+        self.fullest[name] = max(self.fullest.get(name, 0), used + 1)
         return 0.0
 
     def _answer(self, method: str, parts: list[str], body: Json) -> tuple[int, object]:
