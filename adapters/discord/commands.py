@@ -75,7 +75,7 @@ async def sync(client: discord.Client, shelf: Shelf, *, is_user_install: bool) -
         logging.getLogger(__name__).warning("the slash commands could not be declared: %s", error)
 
 
-async def are_declared(client: discord.Client, *, is_user_install: bool) -> bool:
+async def are_declared(client: discord.Client) -> bool:
     """Whether Discord knows exactly these commands by name. Raises what discord.py raises."""
     known = await client.http.get_global_commands(client.application_id or 0)
     return {command["name"] for command in known} == {command.name for command in COMMANDS}

@@ -161,7 +161,7 @@ class Gateway(discord.AutoShardedClient):
             task.add_done_callback(self._busy.discard)
 
     async def _hear(self, message: discord.Message, *, is_edit: bool = False) -> None:
-        with suppress(PlatformUnavailable), errors_as_ours():
+        with suppress(BotError), errors_as_ours():
             await self._complete(message)
         event = received(message, self.user.id if self.user else 0, opens_threads=self._options.thread_per_question)
         if event is None:

@@ -7,7 +7,9 @@ import pytest
 from discord.http import Route
 
 from adapters.discord.client import DiscordAdapter
+from adapters.discord.options import Options
 from bot.pacing import Limits
+from bot.ports import Shelf
 from tests.fakes.shelf import FakeShelf
 from tests.servers.common import Clock
 from tests.servers.discord import DiscordServer
@@ -33,7 +35,13 @@ def shelf() -> FakeShelf:
 
 @pytest.fixture
 def adapter(server: DiscordServer, shelf: FakeShelf) -> DiscordAdapter:
-    return DiscordAdapter(server.token, shelf, server.api_base, call_s=2.0, limits=LIMITS)
+    return adapter_with(server, shelf, Options())
+
+
+def adapter_with(server: DiscordServer, shelf: Shelf, options: Options) -> DiscordAdapter:
+    """An adapter that lives in the server's time."""
+    base, clock = server.api_base, server.clock
+    return DiscordAdapter(server.token, shelf, base, call_s=2.0, limits=LIMITS, options=options, clock=clock)
 
 
 @pytest.fixture
