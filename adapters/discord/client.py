@@ -36,7 +36,7 @@ FATAL = {
     4014: "Discord refuses an intent: switch it on in the Developer Portal > Bot > Privileged Gateway Intents",
 }
 """The close codes after which another attempt cannot help (its page "Opcodes and Status Codes")."""
-_STOP_S = 1.0
+_STOP_S, _CANCEL_S = 1.0, 0.2
 _DEFAULTS = Options()
 
 
@@ -78,9 +78,10 @@ class DiscordAdapter:
                 if task.done():
                     task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            while not all(task.done() for task in tasks):
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks, timeout=_CANCEL_S)  # discord.py swallows the first one while it reconnects
             await client.stop(_STOP_S)
         raise PlatformUnavailable("the connection ended")
 
