@@ -374,8 +374,11 @@ class DiscordServer(WireServer):
 
     # ---- REST
 
-    def routes(self) -> list[web.RouteDef]:
+    async def start(self, port: int = 0) -> None:
+        await super().start(port)
         self.world.address = self.address
+
+    def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/gw/", self._gateway),
             web.get("/cdn/{id}/{name}", self._cdn),
