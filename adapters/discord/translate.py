@@ -21,7 +21,7 @@ def received(message: discord.Message, bot: int, *, opens_threads: bool = False)
     author, channel = message.author, message.channel
     if author.bot or message.webhook_id or message.type not in _SPOKEN:
         return None
-    targets, forwarded = replied_to(message), tuple(_forwarded(message))
+    targets, forwarded = replied_to(message, bot), tuple(_forwarded(message))
     mentions_bot, first = bot in message.raw_mentions, named_first(message.content)
     replies_to_bot = bool(targets) and targets[0].author.id == bot
     text, files = _read(message, bot), tuple(_files(message))
@@ -48,7 +48,7 @@ def received(message: discord.Message, bot: int, *, opens_threads: bool = False)
         mentions_bot=mentions_bot,
         replies_to_bot=replies_to_bot,
         to_others=first not in (None, bot) or (bool(targets) and not replies_to_bot),
-        quotes=(*(_quoted(target, bot) for target in reversed(targets[:_CHAIN])), *forwarded),
+        quotes=(*(_quoted(target, bot) for target in reversed(targets)), *forwarded),
         attachments=files,
     )
 
@@ -89,14 +89,19 @@ def person_of(user: discord.User | discord.Member, permissions: discord.Permissi
     return Person(id=str(user.id), name=user.display_name, is_bot=user.bot, is_admin=is_admin)
 
 
-def replied_to(message: discord.Message) -> list[discord.Message]:
-    """The chain of messages that this one replies to, as far as it is known, the nearest first."""
+def replied_to(message: discord.Message, bot: int) -> list[discord.Message]:
+    """The chain of messages that this one replies to, as far as it is known, the nearest first.
+
+    Our own messages end it: the transcript knows what stood before them.
+    """
     chain: list[discord.Message] = []
-    while (reference := message.reference) and reference.type is discord.MessageReferenceType.reply:
-        if not isinstance(reference.resolved, discord.Message) or len(chain) > _CHAIN:
+    while (link := message.reference) and link.type is discord.MessageReferenceType.reply and len(chain) < _CHAIN:
+        if not isinstance(link.resolved, discord.Message):
             break
-        message = reference.resolved
+        message = link.resolved
         chain.append(message)
+        if message.author.id == bot:
+            break
     return chain
 
 

@@ -58,7 +58,8 @@ def used(interaction: discord.Interaction) -> Use:
 
 def is_foreign(interaction: discord.Interaction) -> bool:
     """Whether this happens where only a person has installed us: nothing but the token reaches there."""
-    return not interaction.is_guild_integration() and not interaction.context.dm_channel
+    is_ours = interaction.is_guild_integration() or interaction.context.dm_channel
+    return interaction.is_user_integration() and not is_ours
 
 
 def invoked(

@@ -71,7 +71,7 @@ async def test_only_discords_hosts_are_asked(server: DiscordServer, adapter: Dis
         (Fault(match=CDN_CALL, status=404), FileUnreadable),
         (Fault(match=CDN_CALL, status=302, headers={"Location": "http://127.0.0.1:1/"}), FileUnreadable),
         (Fault(match=CDN_CALL, status=503), PlatformUnavailable),
-        (Fault(match=CDN_CALL, status=0), PlatformUnavailable),
+        (Fault(match=CDN_CALL, status=0, times=5), PlatformUnavailable),
         (Fault(match="GET /channels/*/messages/*", status=404, body={"code": 10008}), FileUnreadable),
         (Fault(match="GET /channels/*/messages/*", status=403, body={"code": 50001}), FileUnreadable),
     ],
