@@ -32,12 +32,12 @@ class Bucket:
 
 BUCKETS: dict[Write, Bucket] = {
     "post": Bucket(per_s=0.5, burst=3, debt=1),
-    "edit": Bucket(per_s=0.75, burst=1, debt=1),
+    "edit": Bucket(per_s=0.75, burst=1, debt=2),
 }
 """Discord takes 5 posts and 5 edits in 5 s in a channel (observed; it publishes no figures), each in its own bucket.
 
 discord.py sleeps behind the fifth, in the call that succeeded (`discord.http.Ratelimit.__aexit__`). So growing texts
-make at most four edits in 5 s. Only finals that crowd a channel can be a fifth; the sleep is then 1 s at most.
+make at most four edits in 5 s. Only finals that crowd a channel can be a fifth; the sleep is then 2.4 s at most.
 """
 
 

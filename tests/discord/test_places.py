@@ -266,8 +266,8 @@ def test_growing_texts_never_empty_discords_bucket() -> None:
     """Of five edits in five seconds they take four at most, so discord.py has no reason to sleep behind one."""
     bucket = BUCKETS["edit"]
     assert int(bucket.burst + bucket.per_s * 5.0) == 4
-    assert most_in(3.99, "edit") == 4  # a fifth is a final, and comes in the window's last second
-    assert most_in(1.99, "post") == 4
+    assert most_in(2.6, "edit") == 4  # a fifth is a final; discord.py then sleeps for less than a call may take
+    assert most_in(1.9, "post") == 4
 
 
 @pytest.mark.parametrize("how", ["away", "silent"])
