@@ -27,12 +27,12 @@ NO_CONTENT = (
     "Discord keeps from us what is written without a mention, in threads too: the intent for message content is off. "
     "Switch it on at https://discord.com/developers/applications > your application > Bot > Message Content Intent"
 )
+_SHARDS = "PARLEY_DISCORD_SHARDS: Discord does not know these shards, or wants more of them. Example: 0,1/4"
+_OLD = "Discord takes this version no more: update Parley"
 FATAL = {
     4004: "DISCORD_TOKEN: Discord does not take this token any more; reset it in the Developer Portal > Bot",
-    4010: "PARLEY_DISCORD_SHARDS: Discord knows no such shard. Example: 0,1/4",
-    4011: "PARLEY_DISCORD_SHARDS: Discord wants more shards than that; unset it, or raise the number behind the slash",
-    4012: "discord.py speaks a version of the gateway that Discord takes no more: update Parley",
-    4013: "Discord refuses the intents that Parley asks for: update Parley",
+    **dict.fromkeys((4010, 4011), _SHARDS),
+    **dict.fromkeys((4012, 4013), _OLD),
     4014: "Discord refuses an intent: switch it on in the Developer Portal > Bot > Privileged Gateway Intents",
 }
 """The close codes after which another attempt cannot help (its page "Opcodes and Status Codes")."""

@@ -1,8 +1,8 @@
 """The way into the intake: each channel in order, again while the store is away; a watermark says how far it got."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from bot.errors import StoreUnavailable
@@ -29,33 +29,24 @@ class Entrance:
         self.due: asyncio.Queue[int] = asyncio.Queue()
         """Shards for which something may have been missed."""
         self._marked: dict[int, float] = {}
-        self._waiting: dict[object, float] = {}
         self._directs: dict[str, None] = {}
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
-    @asynccontextmanager
-    async def in_order(self, channel: int) -> AsyncIterator[None]:
+    def in_order(self, channel: int) -> asyncio.Lock:
         """Held by one event of a channel at a time. discord.py begins events in their order, and so do waiters."""
-        lock = self._locks.setdefault(channel, asyncio.Lock())
-        async with lock:
-            yield
+        return self._locks.setdefault(channel, asyncio.Lock())
 
     async def admit(self, event: Event, shard: int) -> None:
         """Until it is taken. Raises NotAllowed."""
-        arrived, ticket = self._clock(), object()
-        self._waiting[ticket] = arrived
         was_away = False
-        try:
-            while True:
-                try:
-                    await self.intake(event)
-                    break
-                except StoreUnavailable as error:
-                    was_away = True
-                    self.stale.add(shard)
-                    await asyncio.sleep(error.retry_in_s or 1.0)
-        finally:
-            del self._waiting[ticket]
+        while True:
+            try:
+                await self.intake(event)
+                break
+            except StoreUnavailable as error:
+                was_away = True
+                self.stale.add(shard)
+                await asyncio.sleep(error.retry_in_s or 1.0)
         if was_away:
             self.due.put_nowait(shard)
         await self._mark(shard)
@@ -90,6 +81,5 @@ class Entrance:
         if shard in self.stale or now - self._marked.get(shard, 0.0) < _MARK_EVERY_S:
             return
         self._marked[shard] = now
-        oldest = min(self._waiting.values(), default=now)
         with suppress(StoreUnavailable):
-            await self._shelf.put(f"watermark:{shard}", f"{oldest - _MARGIN_S:.3f}", expires_s=_KEPT_S)
+            await self._shelf.put(f"watermark:{shard}", f"{now - _MARGIN_S:.3f}", expires_s=_KEPT_S)

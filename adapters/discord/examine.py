@@ -9,6 +9,7 @@ from discord.http import Route
 
 from adapters.discord.commands import are_declared
 from adapters.discord.errors import errors_as_ours
+from adapters.discord.files import Place, rights
 from bot.errors import BotError
 
 PERMISSIONS = 309237746688
@@ -51,11 +52,9 @@ async def _channel(client: discord.Client, id: str) -> Found:
     try:
         with errors_as_ours():
             channel = await client.fetch_channel(int(id))
-            if not isinstance(channel, discord.abc.GuildChannel):
-                return "ok", f"channel {id} is a thread or a direct message", ""
-            guild = await client.fetch_guild(channel.guild.id, with_counts=False)
-            me = await guild.fetch_member(client.user.id if client.user else 0)
-            may = (await guild.fetch_channel(channel.id)).permissions_for(me)
+            if not isinstance(channel, Place):
+                return "ok", f"channel {id} is a direct one", ""
+            may = await rights(client, channel, client.user.id if client.user else 0)
     except (BotError, ValueError) as error:
         return "failure", f"channel {id} cannot be seen: {error}", "Invite the bot, and let it view the channel."
     missing = [name.replace("_", " ") for name, needed in _NEEDED if needed and not getattr(may, name)]

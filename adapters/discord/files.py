@@ -15,6 +15,7 @@ from bot.ports import Shelf
 
 _FILE_S = 30.0
 _CHUNK = 65_536
+Place = discord.Thread | discord.abc.GuildChannel
 _LOOKED_AT = 5
 """How many messages are looked at for each one that is wanted: bots and systems write too."""
 
@@ -24,14 +25,12 @@ async def read(client: discord.Client, shelf: Shelf, options: Options, file: Att
     if file.size > most:
         raise FileUnreadable(file.name, f"it is too large ({file.size:,} bytes; I read {most:,})")
     try:
-        async with asyncio.timeout(_FILE_S):
-            with errors_as_ours():
+        with errors_as_ours():
+            async with asyncio.timeout(_FILE_S):
                 address = URL(await _address(client, shelf, file))
                 if address.host not in options.file_hosts:
                     raise FileUnreadable(file.name, "it is not at Discord")
                 return await _fetched(address, file, most)
-    except TimeoutError:
-        raise PlatformUnavailable(f"{file.name}: not read within {_FILE_S} s") from None
     except ReplyUndeliverable as error:
         raise FileUnreadable(file.name, "it is gone, or I may not see it") from error
 
@@ -79,30 +78,29 @@ async def since(
         first = discord.Object(int(after) - 1) if after else None
         if isinstance(channel, discord.abc.Messageable):
             async for message in channel.history(limit=most * _LOOKED_AT, after=first, oldest_first=False):
-                if event := received(message, client.user.id if client.user else 0):
+                if len(found) < most and (event := received(message, client.user.id if client.user else 0)):
                     found.append(event)
-                if len(found) >= most:
-                    break
     return found[::-1]
 
 
+async def rights(client: discord.Client, channel: Place, person: int) -> discord.Permissions:
+    """What a person may do there now, asked of Discord each time: no cache of members is kept. A thread's are its
+    channel's. Raises what discord.py raises: NotFound where they are not in the guild."""
+    guild = await client.fetch_guild(channel.guild.id, with_counts=False)
+    member = await guild.fetch_member(person)
+    ruling = await guild.fetch_channel(channel.parent_id if isinstance(channel, discord.Thread) else channel.id)
+    return discord.Permissions.none() if isinstance(ruling, discord.Thread) else ruling.permissions_for(member)
+
+
 async def _may_read(client: discord.Client, channel: object, reader: int) -> bool:
-    """Asked of Discord each time: roles and rights change, and no cache of members is kept."""
     if isinstance(channel, discord.DMChannel):
         return any(person.id == reader for person in channel.recipients)
-    if not isinstance(channel, discord.Thread | discord.abc.GuildChannel):
+    if not isinstance(channel, Place):
         return False
     try:
-        guild = await client.fetch_guild(channel.guild.id, with_counts=False)
-        member = await guild.fetch_member(reader)
-        ruling = channel
-        if isinstance(channel, discord.Thread):
-            ruling = await guild.fetch_channel(channel.parent_id)
-        may = ruling.permissions_for(member) if isinstance(ruling, discord.abc.GuildChannel) else None
-        if may is None or not (may.view_channel and may.read_message_history):
-            return False
+        may = await rights(client, channel, reader)
         if isinstance(channel, discord.Thread) and channel.is_private() and not may.manage_threads:
             await channel.fetch_member(reader)
     except discord.NotFound:
         return False
-    return True
+    return may.view_channel and may.read_message_history

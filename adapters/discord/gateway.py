@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -25,11 +24,8 @@ from bot.ports import Intake, Shelf
 log = logging.getLogger(__name__)
 _IDENTIFIES = 500
 """Half of what Discord allows in 24 h: a bucket of it that refills in a day lends no more than the whole."""
-_DAY_S = 86400.0
-_IDENTIFY_EVERY_S = 5.0
-_EDIT_IS_NEW_S = 900.0
-_NOTICE_S = 400 * _DAY_S
-_EDITS, _CHAIN, _READ_BACK_S, _DECLARE_S = 1000, 3, 60.0, 5.0
+_DAY_S, _IDENTIFY_EVERY_S, _EDIT_IS_NEW_S, _AGAIN_S = 86400.0, 5.0, 900.0, 30.0
+_EDITS, _CHAIN = 1000, 3
 Deletion = discord.RawMessageDeleteEvent | discord.RawBulkMessageDeleteEvent
 
 
@@ -57,7 +53,7 @@ class Gateway(discord.AutoShardedClient):
         self._interactions = Interactions(intake, shelf, options)
         self._shelf, self._options, self._clock, self._tell_ready = shelf, options, clock, ready
         self._busy: set[asyncio.Task[Any]] = set()
-        self._edits: OrderedDict[int, float] = OrderedDict()
+        self._edits: dict[int, float] = {}
         self._is_over = False
         # Private API, as is Client._connection._intents: tests/discord/test_private_apis.py.
         parsers = self._connection.parsers
@@ -72,29 +68,26 @@ class Gateway(discord.AutoShardedClient):
         while True:
             shard = await self.entrance.due.get()
             try:
-                await self._catch_up(shard)
-            except StoreUnavailable as error:
-                await asyncio.sleep(error.retry_in_s or 1.0)
+                if shard in self.entrance.stale:
+                    await self._catch_up(shard)
+            except (StoreUnavailable, PlatformUnavailable) as error:
+                log.warning("shard %s is not read back yet: %s", shard, error)
+                await asyncio.sleep(error.retry_in_s or _AGAIN_S)
                 self.entrance.due.put_nowait(shard)
 
     async def stop(self, patience_s: float) -> None:
         """Take nothing more; what has begun gets this long to end."""
         self._is_over = True
-        if self._busy:
-            _, late = await asyncio.wait(self._busy, timeout=patience_s)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+        for limit_s in (patience_s, None):
+            if self._busy:
+                _, late = await asyncio.wait(self._busy, timeout=limit_s)
+                for task in late:
+                    task.cancel()
 
     # ---- what discord.py calls
 
     async def setup_hook(self) -> None:
-        try:
-            async with asyncio.timeout(_DECLARE_S):
-                await sync(self, self._shelf, is_user_install=bool(self._options.people))
-        except TimeoutError:
-            log.warning("the slash commands could not be declared in time")
+        await sync(self, self._shelf, is_user_install=bool(self._options.people))
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Count the session; wait for its place. Over all processes, and over restarts."""
@@ -136,29 +129,23 @@ class Gateway(discord.AutoShardedClient):
             await self._begun(payload.channel_id, lambda: self._hear(payload.message, is_edit=True))
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        await self._begun(payload.channel_id, lambda: self._forget([payload.message_id], payload))
+        await self._begun(payload.channel_id, lambda: self._forget({payload.message_id}, payload))
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        await self._begun(payload.channel_id, lambda: self._forget(sorted(payload.message_ids), payload))
+        await self._begun(payload.channel_id, lambda: self._forget(payload.message_ids, payload))
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        if not self._is_over:
-            self._count()
-            await self._interactions.take(interaction)
+        await self._begun(interaction.id, lambda: self._interactions.take(interaction))
 
     # ---- what becomes of it
 
-    async def _begun(self, channel: int, work: Callable[[], Awaitable[None]]) -> None:
-        if not self._is_over:
-            self._count()
-            async with self.entrance.in_order(channel):
-                await work()
-
-    def _count(self) -> None:
-        """discord.py runs its callbacks in tasks that nobody awaits: `stop` does."""
-        if task := asyncio.current_task():
+    async def _begun(self, order: int, work: Callable[[], Awaitable[None]]) -> None:
+        """Work that waits for what came before it in its order. discord.py's tasks nobody awaits: `stop` does."""
+        if (task := asyncio.current_task()) and not self._is_over:
             self._busy.add(task)
             task.add_done_callback(self._busy.discard)
+            async with self.entrance.in_order(order):
+                await work()
 
     async def _hear(self, message: discord.Message, *, is_edit: bool = False) -> None:
         with suppress(BotError), errors_as_ours():
@@ -166,29 +153,32 @@ class Gateway(discord.AutoShardedClient):
         event = received(message, self.user.id if self.user else 0, opens_threads=self._options.thread_per_question)
         if event is None:
             return
-        guild = guild_of(message)
-        is_for_us = event.mentions_bot or event.replies_to_bot or event.is_direct
-        if not self._options.serves(guild):
-            if is_for_us and not is_edit:
-                await self._refuse_once(guild, message)
-            return
-        if event.is_direct:
-            await self.entrance.remember_direct(event.conversation.channel)
+        guild, refusal = guild_of(message), ""
         try:
-            await self._admit(MessageEdited(message=event) if is_edit else event, guild)
+            if not self._options.serves(guild):
+                is_first = event.mentions_bot and await self._shelf.take_once(
+                    f"refused:{guild}", expires_s=400 * _DAY_S
+                )
+                refusal = NotAllowed.notice if is_first else ""
+            else:
+                if event.is_direct:
+                    await self.entrance.remember_direct(event.conversation.channel)
+                await self._admit(MessageEdited(message=event) if is_edit else event, guild)
         except NotAllowed as error:
-            if is_for_us:
-                await self._say(message, error.notice)
+            refusal = error.notice
+        except StoreUnavailable as error:
+            log.warning("no notice in guild %s: %s", guild, error)
+        if refusal:
+            with suppress(BotError), errors_as_ours():
+                await message.channel.send(refusal, reference=message.to_reference(fail_if_not_exists=False))
 
-    async def _forget(self, ids: Sequence[int], payload: Deletion) -> None:
-        if not self._options.serves(payload.guild_id):
-            return
-        with suppress(BotError), errors_as_ours():
-            channel = await self._channel(payload.channel_id, payload.guild_id)
-            for id in ids:
-                at, threads = self._clock(), self._options.thread_per_question
-                for event in deleted(id, channel, payload.guild_id, at, opens_threads=threads):
-                    await self._admit(event, payload.guild_id)
+    async def _forget(self, ids: set[int], payload: Deletion) -> None:
+        guild, threads = payload.guild_id, self._options.thread_per_question
+        if self._options.serves(guild):
+            with suppress(BotError), errors_as_ours():
+                channel = await self._channel(payload.channel_id, guild)
+                for event in deleted(sorted(ids), channel, guild, self._clock(), opens_threads=threads):
+                    await self._admit(event, guild)
 
     async def _admit(self, event: Event, guild: int | None) -> None:
         await self.entrance.admit(event, ((guild or 0) >> 22) % (self.shard_count or 1))
@@ -213,10 +203,9 @@ class Gateway(discord.AutoShardedClient):
 
     async def _channel(self, channel: int, guild: int | None) -> Any:
         """The channel or thread, from Discord where it is not known: an archived thread for one."""
-        known = self.get_guild(guild) if guild else None
-        if guild is None:
-            return discord.Object(channel)
-        return (known and known.get_channel_or_thread(channel)) or await self.fetch_channel(channel)
+        known = self.get_guild(guild or 0)
+        found = known.get_channel_or_thread(channel) if known else None
+        return discord.Object(channel) if guild is None else found or await self.fetch_channel(channel)
 
     def _is_new_text(self, message: discord.Message) -> bool:
         """Discord tells of previews and pins in the same way: only a text that was changed just now is news."""
@@ -225,35 +214,21 @@ class Gateway(discord.AutoShardedClient):
         at = message.edited_at.timestamp()
         if self._clock() - at > _EDIT_IS_NEW_S or self._edits.get(message.id) == at:
             return False
+        if len(self._edits) >= _EDITS:
+            self._edits.clear()
         self._edits[message.id] = at
-        while len(self._edits) > _EDITS:
-            self._edits.popitem(last=False)
         return True
-
-    async def _refuse_once(self, guild: int | None, message: discord.Message) -> None:
-        with suppress(StoreUnavailable):
-            if await self._shelf.take_once(f"refused:{guild}", expires_s=_NOTICE_S):
-                await self._say(message, NotAllowed.notice)
-
-    async def _say(self, message: discord.Message, text: str) -> None:
-        with suppress(BotError), errors_as_ours():
-            await message.channel.send(text, reference=message.to_reference(fail_if_not_exists=False))
 
     async def _catch_up(self, shard: int) -> None:
         """What was said while we were away, through the same way in; the intake knows what it has taken already."""
         mark, now, span_s = await self.entrance.watermark(shard), self._clock(), self._options.catch_up_s
         if mark is not None and span_s:
             since = datetime.fromtimestamp(max(mark, now - span_s), UTC)
-            directs = await self.entrance.directs() if shard == 0 else ()
-            for channel in newer(self, shard, since, directs):
+            for channel in newer(self, shard, since, await self.entrance.directs() if shard == 0 else ()):
                 async with self.entrance.in_order(channel.id):
-                    try:
-                        async with asyncio.timeout(_READ_BACK_S):
-                            with errors_as_ours():
-                                async for message in channel.history(limit=MOST, after=since, oldest_first=True):
-                                    await self._hear(message)
-                    except (ReplyUndeliverable, PlatformUnavailable, TimeoutError) as error:
-                        log.warning("channel %s could not be read back: %s", channel.id, error)
+                    with suppress(ReplyUndeliverable), errors_as_ours():  # that it may not be read stays so
+                        async for message in channel.history(limit=MOST, after=since, oldest_first=True):
+                            await self._hear(message)
         await self.entrance.caught_up(shard)
 
 

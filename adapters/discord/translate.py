@@ -54,13 +54,12 @@ def received(message: discord.Message, bot: int, *, opens_threads: bool = False)
 
 
 def deleted(
-    message: int, channel: discord.abc.Snowflake, guild: int | None, at: float, *, opens_threads: bool = False
+    ids: Iterable[int], channel: discord.abc.Snowflake, guild: int | None, at: float, *, opens_threads: bool = False
 ) -> Iterator[MessageDeleted]:
-    """A message is gone. Where questions open threads nobody tells whether this one did: so it is told of both."""
-    yield MessageDeleted(id=str(message), conversation=conversation_of(channel, guild), at=at)
-    if opens_threads and isinstance(channel, discord.TextChannel):
-        own = conversation_of(channel, guild, thread=str(message))
-        yield MessageDeleted(id=str(message), conversation=own, at=at)
+    """Messages are gone. Where questions open threads nobody tells whether one of these did: so it is told of both."""
+    for id in ids:
+        for thread in ("", str(id)) if opens_threads and isinstance(channel, discord.TextChannel) else ("",):
+            yield MessageDeleted(id=str(id), conversation=conversation_of(channel, guild, thread=thread), at=at)
 
 
 def conversation_of(
@@ -76,9 +75,7 @@ def conversation_of(
 
 def guild_of(message: discord.Message) -> int | None:
     """The guild, also where it is unavailable now; None for what is direct."""
-    if message.guild is not None:
-        return message.guild.id
-    guild: int | None = getattr(message.channel, "guild_id", None)
+    guild: int | None = message.guild.id if message.guild else getattr(message.channel, "guild_id", None)
     return guild
 
 
