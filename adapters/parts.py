@@ -6,7 +6,8 @@ Knows no platform. Time is the running loop's, so a test's loop may jump.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Protocol, Self
+from dataclasses import dataclass, replace
+from typing import Protocol, Self, runtime_checkable
 
 from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
 from bot.events import MessageRef
@@ -17,6 +18,7 @@ _RETRIES_S = (1.0, 2.0, 4.0)
 """After how long the final text is tried again, at least, before the queue has to."""
 _STRAYS = 1000
 """Messages that stand beside a part's own are numbered from here on, beyond all parts: so the end deletes them."""
+_IN_FILE = "\n\n*(This is its beginning; the whole answer is in the file.)*"
 
 
 class Surface(Protocol):
@@ -51,6 +53,26 @@ class Surface(Protocol):
         """All that this turn has created, with its part, in order: after a takeover, a failed `create`, in a repair."""
 
 
+@runtime_checkable
+class Attaching(Protocol):
+    """A surface that shows so many messages of an answer, and of a longer one the whole as a file at the last."""
+
+    @property
+    def messages(self) -> int: ...
+
+    async def attach(self, ref: MessageRef, text: str, buttons: Sequence[Button], file: str) -> None:
+        """As `edit`, with this Markdown as the one file at the message. An `edit` takes the file away again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What a message shows."""
+
+    text: str
+    buttons: tuple[Button, ...] = ()
+    file: str = ""
+
+
 class _Messages:
     """The messages of one reply: what each is known to show, and every call that changes them or `draft.refs`.
 
@@ -62,30 +84,26 @@ class _Messages:
         self.draft = draft
         self._surface = surface
         self._call_s = call_s
-        self._shown: dict[int, tuple[str, tuple[Button, ...]]] = {}
+        self._shown: dict[int, _Page] = {}
         # A fresh turn's first intent is recorded by its claim; any other was followed by an attempt to create.
         self._must_find = any(ref is None and (part or draft.is_takeover) for part, ref in draft.refs.items())
         self._is_unsure = False
         self._is_bound = False
         self._is_left = False
 
-    def shows(self, part: int, text: str, buttons: tuple[Button, ...]) -> bool:
+    def shows(self, part: int, page: _Page) -> bool:
         """Whether the message of this part is known to show exactly this."""
-        return self._shown.get(part) == (text, buttons)
+        return self._shown.get(part) == page
 
-    async def put(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
+    async def put(self, part: int, page: _Page) -> None:
         """Make the message of this part show exactly this."""
         await self.find()
         self._shown.pop(part, None)
-        if (ref := self.draft.refs.get(part)) is not None:
-            try:
-                async with self._calling():
-                    await self._surface.edit(ref, text, buttons)
-            except MessageGone:
-                await self.draft.drop(part)
-        if self.draft.refs.get(part) is None:
-            await self._create(part, text, buttons)
-        self._shown[part] = (text, buttons)
+        if not await self._changed(part, page):
+            await self._create(part, page)
+            if page.file and not await self._changed(part, page):
+                return
+        self._shown[part] = page
 
     async def delete_from(self, first: int) -> None:
         """Delete the messages of this part and of all behind it, the last one first."""
@@ -124,7 +142,22 @@ class _Messages:
         if self._is_left:
             raise asyncio.CancelledError
 
-    async def _create(self, part: int, text: str, buttons: tuple[Button, ...]) -> None:
+    async def _changed(self, part: int, page: _Page) -> bool:
+        """Change the message of this part, if there is one."""
+        if (ref := self.draft.refs.get(part)) is None:
+            return False
+        try:
+            async with self._calling():
+                if page.file and isinstance(self._surface, Attaching):
+                    await self._surface.attach(ref, page.text, page.buttons, page.file)
+                else:
+                    await self._surface.edit(ref, page.text, page.buttons)
+        except MessageGone:
+            await self.draft.drop(part)
+            return False
+        return True
+
+    async def _create(self, part: int, page: _Page) -> None:
         if part not in self.draft.refs:
             self.pause()
             await self.draft.keep(part, None)
@@ -132,7 +165,7 @@ class _Messages:
         try:
             async with self._calling():
                 self._must_find = True
-                ref = await self._surface.create(part, text, buttons)
+                ref = await self._surface.create(part, page.text, page.buttons)
         finally:
             # Even where the lease has ended meanwhile: this message is then an orphan that only we know of.
             self._is_unsure = self._is_unsure or ref is None
@@ -253,17 +286,15 @@ class PartsReply:
         loop, text = asyncio.get_running_loop(), self._text
         self._not_before = loop.time() + self._surface.limits.cadence_s
         try:
-            pages = self._pages(text)
-            for part, shown in enumerate(pages, start=1):
-                buttons = self._running if part == len(pages) else ()
+            for part, page in enumerate(self._pages(text, self._running)):
                 if self._is_quiet:
                     return
-                if self._messages.shows(part - 1, shown, buttons):
+                if self._messages.shows(part, page):
                     continue
                 if wait_s := await self._surface.budget(is_final=False):
                     self._not_before = loop.time() + wait_s
                     break
-                await self._messages.put(part - 1, shown, buttons)
+                await self._messages.put(part, page)
             else:
                 self._written = text
         except ReplyUndeliverable:
@@ -282,15 +313,14 @@ class PartsReply:
         return await self._write_whole(buttons)
 
     async def _write_whole(self, buttons: tuple[Button, ...]) -> None:
-        pages = self._pages(self._text)
-        for part, shown in enumerate(pages, start=1):
-            last = buttons if part == len(pages) else ()
-            while not self._messages.shows(part - 1, shown, last):
+        pages = self._pages(self._text, buttons, is_final=True)
+        for part, page in enumerate(pages):
+            while not self._messages.shows(part, page):
                 if wait_s := await self._surface.budget(is_final=True):
                     self._messages.pause()
                     await asyncio.sleep(wait_s)
                     continue
-                await self._messages.put(part - 1, shown, last)
+                await self._messages.put(part, page)
         await self._messages.delete_from(len(pages))
 
     async def _written_out(self) -> None:
@@ -300,9 +330,18 @@ class PartsReply:
             writer, self._writer = self._writer, None
             writer.result()
 
-    def _pages(self, text: str) -> list[str]:
-        self._parts = split(self._markup(text), self._surface.limits, self._parts)
-        return [part.text for part in self._parts if part.text.strip()]
+    def _pages(self, text: str, buttons: tuple[Button, ...], *, is_final: bool = False) -> list[_Page]:
+        """What the messages show; the buttons stand under the last one."""
+        limits, most = self._surface.limits, self._surface.messages if isinstance(self._surface, Attaching) else _STRAYS
+        self._parts = split(self._markup(text), limits, self._parts)
+        shown, file = [part.text for part in self._parts if part.text.strip()], ""
+        if len(shown) > most:
+            shown = shown[:most]
+            if is_final:
+                room = replace(limits, characters=limits.characters - len(_IN_FILE))
+                shown[-1], file = split(shown[-1], room)[0].text + _IN_FILE, text
+        last = len(shown) - 1
+        return [_Page(page, buttons, file) if part == last else _Page(page) for part, page in enumerate(shown)]
 
     async def _sign(self) -> None:
         while not self._written:

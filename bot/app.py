@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -25,12 +25,17 @@ from bot.model.faults import Patience
 from bot.model.providers import Provider, main_provider
 from bot.ports import Adapter, Files, Scrollback
 from bot.settings import Rate, Settings
+from bot.shelf import RedisShelf
 from bot.store import Store
 from bot.stored import warm
 from bot.worker import ALIVE, Worker
 from handlers.commands import SPECS
 from handlers.intake import EventIntake
 from handlers.turns import handle
+
+if TYPE_CHECKING:
+    from adapters.discord.options import Options
+    from bot.doctor import Finding
 
 log = logging.getLogger(__name__)
 Tell = Callable[[str], None]
@@ -259,7 +264,8 @@ def _platforms(settings: Settings, store: Store) -> list[Adapter]:
         from adapters.discord.client import DiscordAdapter
 
         token = settings.discord_token.get_secret_value()
-        found.append(DiscordAdapter(token, api_base=settings.discord_api_base, call_s=settings.call_s))
+        shelf, base = RedisShelf(store, "discord"), settings.discord_api_base
+        found.append(DiscordAdapter(token, shelf, base, call_s=settings.call_s, options=_discord_options(settings)))
     if settings.slack_bot_token and settings.slack_app_token:
         from adapters.slack.client import SlackAdapter
 
@@ -268,6 +274,38 @@ def _platforms(settings: Settings, store: Store) -> list[Adapter]:
     if not found:
         raise SettingsInvalid(["SLACK_APP_TOKEN: missing; Parley connects by Socket Mode. Example: xapp-1-A012-..."])
     return found
+
+
+async def examine(settings: Settings, channels: Sequence[str]) -> "list[Finding]":
+    """What the platforms say when they are asked; `channels` are ids with the platform first, as `discord:200`."""
+    from bot.doctor import Finding
+
+    found: list[Finding] = []
+    if settings.discord_token:
+        from adapters.discord.examine import examine as examine_discord
+
+        ids = [channel.partition(":")[2] for channel in channels if channel.startswith("discord:")]
+        looks = await examine_discord(settings.discord_token.get_secret_value(), settings.discord_api_base, ids)
+        found += [Finding("Discord", level, sentence, remedy) for level, sentence, remedy in looks]
+    return found
+
+
+def _discord_options(settings: Settings) -> "Options":
+    from adapters.discord.options import Options
+
+    def ids(listed: Sequence[str]) -> frozenset[str]:
+        return frozenset(id.partition(":")[2] for id in listed if id.startswith("discord:"))
+
+    shards, _, count = settings.discord_shards.partition("/")
+    return Options(
+        shards=tuple(int(shard) for shard in shards.split(",") if shard),
+        shard_count=int(count) if count else None,
+        catch_up_s=settings.discord_catch_up_s,
+        thread_per_question=settings.thread_per_question,
+        ping_asker=settings.ping_asker,
+        workspaces=ids(settings.allowed_workspaces) if settings.allowed_workspaces else None,
+        people=ids(settings.allowed_people),
+    )
 
 
 def _choice(settings: Settings, providers: list[Provider], introduction: str) -> Choice:

@@ -42,6 +42,7 @@ def _parser(command: Sequence[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     parsers = {name: commands.add_parser(name, help=text) for name, text in texts.items()}
     parsers["ask"].add_argument("question", type=_question, help="the question; - reads it from standard input")
+    parsers["doctor"].add_argument("--channel", action="append", help="what may be done there: discord:200")
     parsers["dead"].add_argument("--requeue", metavar="TURN", help="put this turn's questions back; 'all': every one")
     if command == ["init"]:  # its flags come from its module, which --help alone should not have to load
         from bot.init import add_arguments
@@ -63,7 +64,7 @@ async def _run(parsed: argparse.Namespace) -> int:
 
         _log_from("ERROR")  # what is wrong is in the findings
         run = init.run if parsed.command == "init" else doctor.run
-        return await run(parsed, app.providers)
+        return await run(parsed, app.providers, app.examine)
     settings = Settings.load()
     # In a terminal that people talk in, only what they must know stands between the answers.
     is_quiet = parsed.command != "run" or not settings.platforms

@@ -66,6 +66,7 @@ StoreUrl = Annotated[str, _matching(r"(rediss?|unix)://\S+", "an address with re
 Key = Annotated[SecretStr, _matching(r"\S+", "one word without spaces")]
 BotToken = Annotated[SecretStr, _matching(r"(xoxe\.)?xoxb-\S+", "a bot token, which begins with xoxb-")]
 AppToken = Annotated[SecretStr, _matching(r"xapp-\S+", "an app-level token, which begins with xapp-")]
+ShardIds = Annotated[str, _matching(r"(\d+(,\d+)*/[1-9]\d*)?", "this process's shards, a slash and how many there are")]
 PlatformId = Annotated[str, _matching(r"(discord|slack|console):\S+", "ids with discord:, slack: or console: first")]
 Ids = Annotated[tuple[PlatformId, ...], BeforeValidator(_listed)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
@@ -146,6 +147,14 @@ class Settings(BaseSettings):
     """Answer the waiting messages of one person together; off answers each on its own."""
     channel_turns: int = Field(3, ge=1, le=100)
     """How many people of one conversation are answered at once."""
+    thread_per_question: bool = False
+    """Answer each question of a channel in a thread of its own."""
+    ping_asker: bool = False
+    """Notify who asked when the answer begins; nobody else is ever notified."""
+    discord_catch_up_s: float = Field(900.0, ge=0, le=86_400, allow_inf_nan=False)
+    """Seconds that a message on Discord may be old to be still answered after an absence; 0 reads nothing back."""
+    discord_shards: ShardIds = Field("", examples=["0,1/4"])
+    """The shards of Discord that this process serves, and how many there are; unset: all that Discord asks for."""
     turns: int = Field(100, ge=1, le=10_000)
     """How many answers one process works on at once."""
     history_messages: int = Field(50, ge=1, le=1_000)

@@ -1,79 +1,120 @@
-"""The connection to Discord: hears what is written, puts it into the intake in order, and lends itself to replies."""
+"""Discord as a platform of ours: one login after another, lent to replies, files and looks back."""
 
 import asyncio
-import logging
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
 
 import discord
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from yarl import URL
 
-from adapters.discord.reply import DiscordSurface, errors_as_ours
-from adapters.discord.translate import received
+from adapters.discord import files
+from adapters.discord.desk import Desk
+from adapters.discord.direct import reply_at
+from adapters.discord.errors import errors_as_ours
+from adapters.discord.gateway import Gateway, log, too_many_sessions
+from adapters.discord.options import Options
 from adapters.parts import PartsReply
-from bot.errors import PlatformUnavailable, StoreUnavailable
-from bot.events import Address
+from bot.errors import PlatformUnavailable, SettingsInvalid
+from bot.events import Address, Attachment, Conversation, MessageReceived, Person
 from bot.pacing import Limits
-from bot.ports import Draft, Intake
+from bot.ports import Draft, Intake, Shelf
 
 LIMITS = Limits(characters=1990, cadence_s=1.2, sign_every_s=8.0)
 """Discord takes 2,000 characters, which some clients count as UTF-16, and about 5 edits in 5 s for a channel."""
+NO_CONTENT = (
+    "Discord keeps from us what is written without a mention, in threads too: the intent for message content is off. "
+    "Switch it on at https://discord.com/developers/applications > your application > Bot > Message Content Intent"
+)
+_SHARDS = "PARLEY_DISCORD_SHARDS: Discord does not know these shards, or wants more of them. Example: 0,1/4"
+_OLD = "Discord takes this version no more: update Parley"
+FATAL = {
+    4004: "DISCORD_TOKEN: Discord does not take this token any more; reset it in the Developer Portal > Bot",
+    **dict.fromkeys((4010, 4011), _SHARDS),
+    **dict.fromkeys((4012, 4013), _OLD),
+    4014: "Discord refuses an intent: switch it on in the Developer Portal > Bot > Privileged Gateway Intents",
+}
+"""The close codes after which another attempt cannot help (its page "Opcodes and Status Codes")."""
+_STOP_S, _CANCEL_S = 1.0, 0.2
+_DEFAULTS = Options()
 
 
 class DiscordAdapter:
-    """Discord as a `bot.ports.Adapter`. `api_base` is the REST base where it is not Discord's own."""
+    """Discord as a `bot.ports.Adapter`, with `Files` and `Scrollback`. `api_base` is the REST base if not Discord's."""
 
     platform = "discord"
 
-    def __init__(self, token: str, api_base: str | None = None, call_s: float = 5.0, limits: Limits = LIMITS) -> None:
-        self._token, self._api_base, self._call_s, self._limits = token, api_base, call_s, limits
+    def __init__(
+        self,
+        token: str,
+        shelf: Shelf,
+        api_base: str | None = None,
+        *,
+        call_s: float = 5.0,
+        limits: Limits = LIMITS,
+        options: Options = _DEFAULTS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._token, self._shelf, self._api_base = token, shelf, api_base
+        self._options, self._clock = options, clock
+        self._desk = Desk(
+            client=self._rest, shelf=shelf, limits=limits, call_s=call_s, pings_asker=options.ping_asker, clock=clock
+        )
         self._client: discord.Client | None = None
-        self._in_order = asyncio.Lock()
 
     async def run(self, intake: Intake, ready: Callable[[], None]) -> None:
         """Connect once. discord.py keeps the connection up; PlatformUnavailable where that has ended.
 
-        Raises SettingsInvalid where Discord refuses the token or the intents.
+        Raises SettingsInvalid where Discord will never let us in with these settings.
         """
-        client = discord.AutoShardedClient(
-            intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=True),
-            allowed_mentions=discord.AllowedMentions.none(),
-            guild_ready_timeout=0.2,  # how long on_ready waits for more guilds; messages do not wait for it
-        )
-
-        @client.event
-        async def on_ready() -> None:
-            ready()
-
-        @client.event
-        async def on_message(message: discord.Message) -> None:
-            event = received(message, client.user.id) if client.user else None
-            # discord.py begins these in the order of the messages; what comes later waits for what came first.
-            async with self._in_order:
-                while event is not None:
-                    try:
-                        await intake(event)
-                        break
-                    except StoreUnavailable as error:
-                        await asyncio.sleep(error.retry_in_s or 1.0)
-
-        # Private API, as are Route.BASE, DEFAULT_GATEWAY and get_bot_gateway: tests/discord/test_private_apis.py.
-        parsers = client._connection.parsers
-        parsers.update({name: _tolerant(parse) for name, parse in parsers.items()})
+        client = Gateway(intake, ready, self._shelf, self._options, self._clock)
         await self.close()
         self._client = client
-        with errors_as_ours():
-            Route.BASE = (self._api_base or Route.BASE).rstrip("/")
-            await client.login(self._token)
-            # Where discord.py goes for a new session, whatever the API named for the first.
-            DiscordWebSocket.DEFAULT_GATEWAY = URL((await client.http.get_bot_gateway())[1])
-            await client.connect()
+        tasks = [asyncio.create_task(work) for work in (self._connect(client), client.keep_up())]
+        try:
+            await asyncio.wait((*tasks, client.ended), return_when=asyncio.FIRST_COMPLETED)
+            for task in (client.ended, *tasks):
+                if task.done():
+                    task.result()
+        finally:
+            while not all(task.done() for task in tasks):
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks, timeout=_CANCEL_S)  # discord.py swallows the first one while it reconnects
+            await client.stop(_STOP_S)
         raise PlatformUnavailable("the connection ended")
 
+    async def _connect(self, client: Gateway) -> None:
+        with errors_as_ours():
+            # Private API, as are DEFAULT_GATEWAY and get_bot_gateway: tests/discord/test_private_apis.py.
+            Route.BASE = (self._api_base or Route.BASE).rstrip("/")
+            await client.login(self._token)
+            flags = client.application.flags if client.application else discord.ApplicationFlags()
+            if not (flags.gateway_message_content or flags.gateway_message_content_limited):
+                log.warning("%s", NO_CONTENT)
+                client.drop_content_intent()
+            shards, gateway, starts = await client.http.get_bot_gateway()
+            if starts["remaining"] < len(self._options.shards or range(shards)):
+                raise too_many_sessions(starts["reset_after"] / 1000)
+            client.max_concurrency = starts["max_concurrency"]
+            # Where discord.py goes for a new session, whatever the API named for the first.
+            DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway)
+            try:
+                await client.connect()
+            except discord.ConnectionClosed as error:
+                if error.code in FATAL:
+                    raise SettingsInvalid([FATAL[error.code]]) from error
+                raise
+
     def reply(self, address: Address, draft: Draft) -> PartsReply:
-        return PartsReply(DiscordSurface(self._limits, self._rest, address, draft.turn), draft, call_s=self._call_s)
+        return reply_at(self._desk, address, draft)
+
+    async def read(self, attachment: Attachment, most: int) -> bytes:
+        return await files.read(self._rest(), self._shelf, self._options, attachment, most)
+
+    async def since(self, place: Conversation, reader: Person, after: str, most: int) -> Sequence[MessageReceived]:
+        return await files.since(self._rest(), place, reader, after, most)
 
     def _rest(self) -> discord.Client:
         if self._client is None or self._client.user is None or self._client.is_closed():
@@ -83,15 +124,3 @@ class DiscordAdapter:
     async def close(self) -> None:
         if self._client is not None:
             await self._client.close()
-
-
-def _tolerant(parse: Callable[[Any], None]) -> Callable[[Any], None]:
-    """The same, but an event that it cannot read is logged and dropped: it would end discord.py's connection."""
-
-    def attempt(data: Any) -> None:
-        try:
-            parse(data)
-        except (LookupError, TypeError, ValueError, AttributeError):
-            logging.getLogger(__name__).warning("dropped an event that cannot be read", exc_info=True)
-
-    return attempt

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Literal
 
-from tests.chaos.script import answered, pages, version, whole
+from bot.pacing import Limits
+from tests.chaos.script import LIMITS, answered, pages, version, whole
 
 Verb = Literal["create", "edit", "delete", "find"]
 
@@ -121,11 +122,11 @@ class Verdict:
         return [f"{kind}: {line}" for kind in kinds for line in getattr(self, kind)]
 
 
-def check(asked: Sequence[Asked], writes: Sequence[Write], books: Books) -> Verdict:
+def check(asked: Sequence[Asked], writes: Sequence[Write], books: Books, limits: Limits = LIMITS) -> Verdict:
     """Everything that was asked is answered once, whole and in order, and the books agree."""
     verdict = Verdict()
     replies = standing(writes)
-    _check_replies(verdict, asked, replies)
+    _check_replies(verdict, asked, replies, limits)
     _check_order(verdict, asked, replies)
     _check_books(verdict, asked, replies, books)
     _note_flickers(verdict, writes)
@@ -157,7 +158,7 @@ def standing(writes: Sequence[Write]) -> list[Reply]:
     return sorted(replies, key=lambda reply: reply.first)
 
 
-def _check_replies(verdict: Verdict, asked: Sequence[Asked], replies: Sequence[Reply]) -> None:
+def _check_replies(verdict: Verdict, asked: Sequence[Asked], replies: Sequence[Reply], limits: Limits) -> None:
     places = Counter(id for reply in replies for id in reply.questions)
     verdict.lost += [one.id for one in asked if not places[one.id] and one.deleted_at == inf]
     verdict.doubled += [f"{id} in {count} places" for id, count in sorted(places.items()) if count > 1]
@@ -168,7 +169,7 @@ def _check_replies(verdict: Verdict, asked: Sequence[Asked], replies: Sequence[R
             verdict.doubled.append(f"turn {reply.turn} shows a part twice: {reply.parts}")
         elif not ids or any(channels.get(id) != reply.channel for id in ids):
             verdict.strange.append(f"turn {reply.turn} in {reply.channel}: {reply.text[:200]!r}")
-        elif tuple(text for _, _, text in reply.parts) != pages(reply.answers):
+        elif tuple(text for _, _, text in reply.parts) != pages(reply.answers, limits):
             verdict.cut.append(f"{' '.join(ids)} (turn {reply.turn}): {[text[-40:] for _, _, text in reply.parts]}")
 
 

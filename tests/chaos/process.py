@@ -10,27 +10,40 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from multiprocessing.connection import Connection
 
 from pydantic import SecretStr
 from uvloop import new_event_loop
 
+from adapters.discord.client import DiscordAdapter
+from adapters.discord.desk import BUCKETS, Bucket
 from bot.app import assembled, chosen_model
 from bot.crashpoints import CrashPoint, on_reach
+from bot.ports import Adapter
 from bot.settings import Rate, Settings
+from bot.shelf import RedisShelf
+from bot.store import Store
 from tests.chaos.adapter import ChaosAdapter
+from tests.chaos.script import LIMITS
+from tests.servers.discord import API, TOKEN
 
 SHARDS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How one process runs. `crash` and `sleep` are "point:count": SIGKILL or SIGSTOP at the count-th reach of it."""
+    """How one process runs. `kind` is the platform that it serves: "chaos" or "discord".
+
+    `crash` and `sleep` are "point:count": SIGKILL or SIGSTOP at the count-th reach of it.
+    """
 
     store: str
     platform: str
     model: str
+    kind: str = "chaos"
+    characters: int = 400
     name: str = "p0"
     lease: float = 0.5
     call: float = 0.3
@@ -68,10 +81,19 @@ async def _serve(options: Options) -> None:
         workspace_daily_tokens=0,
         prompt_tokens=100_000,
     )
-    adapter = ChaosAdapter(options.platform, options.name, options.call)
     async with chosen_model(settings, lambda line: None) as (bearing, chain, _):
-        async with assembled(bearing, chain, lambda _: [adapter]) as app:
+        async with assembled(bearing, chain, partial(_platforms, options)) as app:
             await app.run(lambda: None)
+
+
+def _platforms(options: Options, store: Store) -> list[Adapter]:
+    if options.kind == "chaos":
+        return [ChaosAdapter(options.platform, options.name, options.call)]
+    limits = replace(LIMITS, characters=options.characters)
+    # Deaths are what is tested, not the waits that Discord asks for between writes.
+    BUCKETS.update(dict.fromkeys(BUCKETS, Bucket(per_s=50.0, burst=20, debt=20)))
+    shelf, base = RedisShelf(store, "discord"), f"{options.platform}{API}"
+    return [DiscordAdapter(TOKEN, shelf, base, call_s=options.call, limits=limits)]
 
 
 def _hook(options: Options, sleeps: Connection | None) -> Callable[[CrashPoint], None]:

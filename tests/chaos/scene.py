@@ -3,13 +3,14 @@
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bot.conversation import Answer as Recorded
+from bot.events import Conversation
 from bot.inbox import pairs_of
 from bot.store import Store
 from bot.stored import Entry, load, load_entries
@@ -27,60 +28,23 @@ CALL_S = 0.3
 
 
 @dataclass(kw_only=True)
-class Scene:
-    """Parley's processes and their world."""
+class Ledger:
+    """What the store holds of a platform's conversations. `place` is where a channel's transcript lives."""
 
     store: Store
-    platform: Platform
-    model: ModelServer
-    options: Options
-    log: Path
-    fleet: Fleet = field(default_factory=Fleet)
-
-    def start(self, name: str, *, crash: str = "", sleep: str = "", call_s: float = CALL_S) -> Member:
-        """One more process; `call_s` is its patience with the platform."""
-        return self.fleet.start(replace(self.options, name=name, crash=crash, sleep=sleep, call=call_s))
-
-    async def listening(self, count: int = 1) -> None:
-        """Wait until so many processes listen to the platform."""
-        await self.platform.until(lambda: self.platform.gateways >= count, f"{count} processes listen", within_s=20.0)
-
-    async def wrote(self, claim: Callable[[Platform], bool], reason: str) -> None:
-        """Wait for something that the platform records."""
-        await self.platform.until(lambda: claim(self.platform), reason, within_s=20.0)
-
-    async def repaired(self, count: int = 1) -> None:
-        """Wait until so many repairs are done."""
-        async with asyncio.timeout(20):
-            while (await self.books()).repairs < count:
-                await asyncio.sleep(0.02)
-
-    async def settled(self, *, within_s: float = 20.0) -> Verdict:
-        """Wait until all was taken and nothing is left to do, then judge. After the time it is judged as it is."""
-        try:
-            async with asyncio.timeout(within_s):
-                while self.platform.acknowledged < self.platform.posted or await self.leftovers():
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            pass
-        verdict = check(self.platform.asked, self.platform.writes, await self.books())
-        verdict.errors += errors(self.log.read_text())
-        return verdict
-
-    def shown(self) -> list[str]:
-        """The replies as readers have them, each as one text."""
-        return [reply.text for reply in standing(self.platform.writes)]
+    name: str = PLATFORM
+    place: Callable[[str], Conversation] = conversation
 
     async def leftovers(self) -> list[str]:
         """The keys of work that is not done."""
-        found = [name async for name in self.store.scan(f"parley:{{{PLATFORM}:*}}:*")]
+        found = [name async for name in self.store.scan(f"parley:{{{self.name}:*}}:*")]
         return sorted(name for name in found if name.partition("}:")[2].startswith(WORKING_KEYS))
 
-    async def books(self) -> Books:
-        """What the store holds."""
+    async def books(self, channels: Iterable[str]) -> Books:
+        """What the store holds of these channels."""
         asked_in: dict[str, list[str]] = defaultdict(list)
         answers: dict[str, list[Kept]] = defaultdict(list)
-        for channel in {one.channel for one in self.platform.asked}:
+        for channel in set(channels):
             for entry in await self._transcript(channel):
                 if entry.kind == "answer":
                     answers[channel].append(_kept(entry))
@@ -107,16 +71,70 @@ class Scene:
         return sum(int(booking) for booking in booked if booking != "settled")
 
     async def _transcript(self, channel: str) -> list[Entry]:
-        place = conversation(channel)
+        place = self.place(channel)
         raw = await self.store.command("LRANGE", f"{self.store.shard(place.channel_key)}t:{place.key}", 0, -1)
         assert isinstance(raw, list)
         return load_entries([line for line in raw if isinstance(line, str)])
 
     async def _records(self) -> AsyncIterator[dict[str, str]]:
-        async for name in self.store.scan(f"parley:{{{PLATFORM}:*}}:turn:*"):
+        async for name in self.store.scan(f"parley:{{{self.name}:*}}:turn:*"):
             record = pairs_of(await self.store.command("HGETALL", name))
             if record:  # its time may have come since it was listed
                 yield record
+
+
+@dataclass(kw_only=True)
+class Scene:
+    """Parley's processes and their world."""
+
+    store: Store
+    platform: Platform
+    model: ModelServer
+    options: Options
+    log: Path
+    fleet: Fleet = field(default_factory=Fleet)
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(store=self.store)
+
+    def start(self, name: str, *, crash: str = "", sleep: str = "", call_s: float = CALL_S) -> Member:
+        """One more process; `call_s` is its patience with the platform."""
+        return self.fleet.start(replace(self.options, name=name, crash=crash, sleep=sleep, call=call_s))
+
+    async def listening(self, count: int = 1) -> None:
+        """Wait until so many processes listen to the platform."""
+        await self.platform.until(lambda: self.platform.gateways >= count, f"{count} processes listen", within_s=20.0)
+
+    async def wrote(self, claim: Callable[[Platform], bool], reason: str) -> None:
+        """Wait for something that the platform records."""
+        await self.platform.until(lambda: claim(self.platform), reason, within_s=20.0)
+
+    async def repaired(self, count: int = 1) -> None:
+        """Wait until so many repairs are done."""
+        async with asyncio.timeout(20):
+            while (await self.books()).repairs < count:
+                await asyncio.sleep(0.02)
+
+    async def settled(self, *, within_s: float = 20.0) -> Verdict:
+        """Wait until all was taken and nothing is left to do, then judge. After the time it is judged as it is."""
+        try:
+            async with asyncio.timeout(within_s):
+                while self.platform.acknowledged < self.platform.posted or await self.ledger.leftovers():
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            pass
+        verdict = check(self.platform.asked, self.platform.writes, await self.books())
+        verdict.errors += errors(self.log.read_text())
+        return verdict
+
+    def shown(self) -> list[str]:
+        """The replies as readers have them, each as one text."""
+        return [reply.text for reply in standing(self.platform.writes)]
+
+    async def books(self) -> Books:
+        """What the store holds."""
+        return await self.ledger.books(one.channel for one in self.platform.asked)
 
 
 def _kept(entry: Entry) -> Kept:
@@ -143,7 +161,7 @@ async def scene(
         await store.open()
         options = Options(store=store_url, platform="", model="", collect=int(collect), log=str(log))
         platform = Platform(seed=seed, trouble=trouble, pace_s=pace_s, call_s=CALL_S, redeliver_s=redeliver_s)
-        model = ModelServer(gap_s=gap_s, answer=_answering(seed, trouble), keeps_requests=False)
+        model = ModelServer(gap_s=gap_s, answer=answering(seed, trouble), keeps_requests=False)
         await stack.enter_async_context(platform)
         await stack.enter_async_context(model)
         options = replace(options, platform=platform.address, model=model.base_url)
@@ -158,7 +176,7 @@ def errors(log: str) -> list[str]:
     return [next((line for line in block.splitlines() if not line.startswith(" ")), block[-200:]) for block in blocks]
 
 
-def _answering(seed: int, trouble: float) -> Callable[[Request], Answer]:
+def answering(seed: int, trouble: float) -> Callable[[Request], Answer]:
     """The right answer to every prompt. A question that is asked for the first time may get a fault instead."""
     dice, known = random.Random(seed), set[str]()
 

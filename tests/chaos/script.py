@@ -78,6 +78,6 @@ def chunks(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"(?s).{1,40}", text))
 
 
-def pages(ids: Sequence[str]) -> tuple[str, ...]:
+def pages(ids: Sequence[str], limits: Limits = LIMITS) -> tuple[str, ...]:
     """The messages that show the whole answer to these questions."""
-    return tuple(part.text for part in split(whole(ids), LIMITS) if part.text.strip())
+    return tuple(part.text for part in split(whole(ids), limits) if part.text.strip())

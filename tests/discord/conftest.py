@@ -7,7 +7,10 @@ import pytest
 from discord.http import Route
 
 from adapters.discord.client import DiscordAdapter
+from adapters.discord.options import Options
 from bot.pacing import Limits
+from bot.ports import Shelf
+from tests.fakes.shelf import FakeShelf
 from tests.servers.common import Clock
 from tests.servers.discord import DiscordServer
 
@@ -26,8 +29,19 @@ async def server(clock: Clock) -> AsyncIterator[DiscordServer]:
 
 
 @pytest.fixture
-def adapter(server: DiscordServer) -> DiscordAdapter:
-    return DiscordAdapter(server.token, server.api_base, call_s=2.0, limits=LIMITS)
+def shelf() -> FakeShelf:
+    return FakeShelf()
+
+
+@pytest.fixture
+def adapter(server: DiscordServer, shelf: FakeShelf) -> DiscordAdapter:
+    return adapter_with(server, shelf, Options())
+
+
+def adapter_with(server: DiscordServer, shelf: Shelf, options: Options) -> DiscordAdapter:
+    """An adapter that lives in the server's time."""
+    base, clock = server.api_base, server.clock
+    return DiscordAdapter(server.token, shelf, base, call_s=2.0, limits=LIMITS, options=options, clock=clock)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from contextlib import suppress
 import discord
 import pytest
 
-from adapters.discord.client import DiscordAdapter
+from adapters.discord.client import NO_CONTENT, DiscordAdapter
 from bot.errors import PlatformUnavailable, SettingsInvalid, StoreUnavailable
 from bot.events import Address, Conversation, MessageReceived, Person
 from tests.servers.common import Fault
@@ -24,7 +24,7 @@ async def test_a_mention_in_a_channel_is_a_whole_event(server: DiscordServer, ad
     assert event == MessageReceived(
         id=asked.id,
         conversation=Conversation(platform="discord", workspace=server.world.guild, channel=server.general.id),
-        author=Person(id=server.alice.id, name="Alice"),
+        author=Person(id=server.alice.id, name="Alice", is_admin=True),
         text="what does @Alice mean by @everyone & <b>?",
         at=asked.at,
         address=Address(channel=server.general.id, reply_to=asked.id, recipient=server.alice.id),
@@ -167,9 +167,15 @@ async def test_a_refused_token_ends_the_run_with_what_to_do(server: DiscordServe
     assert len(server.named("GET /users/@me")) == 1
 
 
-async def test_a_refused_intent_ends_the_run_with_what_to_do(server: DiscordServer, adapter: DiscordAdapter) -> None:
-    """Where message content is off in the developer portal, that is said."""
+async def test_without_the_intent_it_says_so_and_goes_on(
+    server: DiscordServer, adapter: DiscordAdapter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where message content is off in the developer portal, that is said once, and who mentions us is heard."""
     server.has_content_intent = False
-    with pytest.raises(SettingsInvalid, match="privileged intents"):
-        async with running(adapter, Heard()):
-            pass
+    heard = Heard()
+    async with running(adapter, heard):
+        server.say(server.general, "just talk")
+        server.ask(server.general, "can you hear me?")
+        await heard.message()
+    assert [event.text for event in heard.messages] == ["can you hear me?"]
+    assert [record.message for record in caplog.records if "Message Content Intent" in record.message] == [NO_CONTENT]

@@ -6,7 +6,7 @@ from discord.http import Route
 from yarl import URL
 
 from adapters.discord.client import DiscordAdapter
-from tests.servers.discord import DiscordServer
+from tests.servers.discord import CONTENT_INTENT, DiscordServer
 from tests.servers.harness import Heard, running
 
 
@@ -15,9 +15,10 @@ async def test_route_base_decides_where_requests_go(server: DiscordServer, adapt
     async with running(adapter, Heard()):
         assert server.api_base == Route.BASE
         assert Route("GET", "/users/@me").url.startswith(server.address)
-    assert [call.name for call in server.calls[:3]] == [
+    assert [call.name for call in server.calls[:4]] == [
         "GET /users/@me",
         "GET /oauth2/applications/@me",
+        f"PUT /applications/{server.bot.id}/commands",
         "GET /gateway/bot",
     ]
 
@@ -41,3 +42,18 @@ async def test_parsers_are_one_mapping_of_functions_per_client() -> None:
     assert {"READY", "MESSAGE_CREATE"} <= parsers.keys()
     assert parsers is client._connection.parsers
     assert all(callable(parse) for parse in parsers.values())
+
+
+async def test_intents_can_be_taken_back_before_the_connection(server: DiscordServer, adapter: DiscordAdapter) -> None:
+    """`Client._connection._intents`: what is taken back there is not asked of the gateway."""
+    server.has_content_intent = False
+    async with running(adapter, Heard()):
+        assert [session.intents & CONTENT_INTENT for session in server.sessions.values()] == [0]
+        assert not adapter._rest().intents.message_content
+
+
+async def test_commands_are_declared_and_read_as_data(server: DiscordServer, client: discord.Client) -> None:
+    """`Client.http.bulk_upsert_global_commands()` and `get_global_commands()` take and give plain JSON."""
+    await client.http.bulk_upsert_global_commands(int(server.bot.id), [{"name": "ask", "type": 1}])
+    [known] = await client.http.get_global_commands(int(server.bot.id))
+    assert (known["name"], known["type"]) == ("ask", 1)

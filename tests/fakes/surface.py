@@ -25,6 +25,7 @@ class Shown:
     part: int
     text: str
     buttons: tuple[Button, ...] = ()
+    file: str = ""
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ class FakeSurface:
     async def edit(self, ref: MessageRef, text: str, buttons: Sequence[Button]) -> None:
         def take() -> None:
             shown = self._known(ref)
-            self.wall.messages[ref.id] = replace(shown, text=text, buttons=tuple(buttons))
+            self.wall.messages[ref.id] = replace(shown, text=text, buttons=tuple(buttons), file="")
             self.wall.writes.append(text)
 
         await self._call(f"edit {ref.id}", take)
@@ -120,6 +121,19 @@ class FakeSurface:
                 raise error
             case _:
                 pass
+
+
+class FilingSurface(FakeSurface):
+    """The same, which shows two messages of an answer at most and attaches a longer one: `log` gets "attach m2"."""
+
+    messages = 2
+
+    async def attach(self, ref: MessageRef, text: str, buttons: Sequence[Button], file: str) -> None:
+        def take() -> None:
+            shown = self._known(ref)
+            self.wall.messages[ref.id] = replace(shown, text=text, buttons=tuple(buttons), file=file)
+
+        await self._call(f"attach {ref.id}", take)
 
 
 class MemoryAdapter:

@@ -10,7 +10,7 @@ from bot.events import MessageRef
 from bot.pacing import Limits
 from bot.ports import Button
 from tests.fakes import FakeDraft, FakeSurface
-from tests.fakes.surface import LIMITS, Shown, Wall
+from tests.fakes.surface import LIMITS, FilingSurface, Shown, Wall
 
 RETRY = (Button(action="retry", label="Retry", turn="t1"),)
 LONG = "\n\n".join(f"Paragraph {number} " + "word " * 25 for number in range(5))
@@ -260,6 +260,78 @@ async def test_leaving_without_an_end_keeps_what_is_shown() -> None:
         reply.show("Hello. And more.")
     await asyncio.sleep(60)
     assert surface.wall.texts == ("Hello.",)
+
+
+# ---- what is longer than the messages that a surface shows
+
+
+def files(surface: FakeSurface) -> list[str]:
+    return [message.file for message in surface.wall.messages.values()]
+
+
+async def test_a_very_long_answer_is_a_beginning_and_a_file() -> None:
+    """Beyond the messages that a surface shows, the last one says that it goes on, and the whole text is its file."""
+    surface, draft = FilingSurface(), FakeDraft()
+    async with PartsReply(surface, draft, markup=str.upper) as reply:
+        for end in range(0, len(LONG), 40):
+            reply.show(LONG[:end])
+            await asyncio.sleep(0.5)
+            assert len(surface.wall.messages) <= 2
+        await reply.finish(LONG, RETRY)
+    first, last = surface.wall.messages.values()
+    assert (first.file, first.buttons, last.file, last.buttons) == ("", (), LONG, RETRY)
+    beginning, _, note = last.text.rpartition("\n\n")
+    assert note == "*(This is its beginning; the whole answer is in the file.)*"
+    assert "".join(LONG.upper().split()).startswith("".join((first.text + beginning).split()))
+    assert len(last.text) <= LIMITS.characters
+
+
+async def test_code_that_is_cut_before_a_file_is_closed() -> None:
+    """A code block does not swallow the line about the file."""
+    surface = FilingSurface()
+    async with PartsReply(surface, FakeDraft()) as reply:
+        await reply.finish("```python\n" + "x = 1\n" * 200 + "```")
+    assert surface.wall.texts[1].endswith("x = 1\n```\n\n*(This is its beginning; the whole answer is in the file.)*")
+
+
+async def test_a_takeover_attaches_again_and_a_shorter_answer_takes_the_file_away() -> None:
+    """What a message shows beside its text is unknown to the next worker, so it is written whole."""
+    surface, draft = FilingSurface(), FakeDraft()
+    async with PartsReply(surface, draft) as reply:
+        await reply.finish(LONG)
+    surface.log.clear()
+    async with PartsReply(surface, draft.takeover()) as reply:
+        await reply.finish(LONG)
+    assert [entry for entry in surface.log if entry != "sign"] == ["edit m1", "attach m2"]
+    assert files(surface) == ["", LONG]
+    async with PartsReply(surface, draft.takeover()) as reply:
+        await reply.finish("Short. " * 30)
+    assert files(surface) == ["", ""]
+
+
+async def test_a_file_that_was_not_taken_is_attached_again() -> None:
+    """A lost answer to an attachment is no reason to trust it, and a message that vanished under it is made anew."""
+    for trouble in (PlatformUnavailable(), MessageGone()):
+        surface, draft = FilingSurface(), FakeDraft()
+        surface.after["attach"] = [trouble]
+        async with PartsReply(surface, draft) as reply:
+            await reply.finish(LONG)
+        assert files(surface)[-1] == LONG
+        assert draft.refs[1] == MessageRef(channel="c1", id=list(surface.wall.messages)[-1])
+
+
+async def test_running_buttons_stand_under_the_last_message_only() -> None:
+    """While the text grows its buttons move to the newest message, and the end puts its own there."""
+    surface, draft = surface_and_draft()
+    stop = (Button(action="stop", label="Stop", turn="t1"),)
+    async with PartsReply(surface, draft, running=stop) as reply:
+        for end in range(0, len(LONG), 40):
+            reply.show(LONG[:end])
+            await asyncio.sleep(2)
+            shown = [message.buttons for message in surface.wall.messages.values()]
+            assert shown == [()] * (len(shown) - 1) + [stop] * bool(shown)
+        await reply.finish(LONG, RETRY)
+    assert [message.buttons for message in surface.wall.messages.values()] == [(), (), (), (), RETRY]
 
 
 # ---- takeover

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from aiohttp import WSMsgType, web
 
 from tests.servers.common import Call, Fault, Json, WireServer, run_alone
-from tests.servers.discord_world import TEXT, THREAD, Channel, Message, User, World
+from tests.servers.discord_world import SEND, TEXT, THREAD, VIEW, Channel, File, Message, User, World, stamp
 
 TOKEN = "discord-token-of-the-tests"
 API = "/api/v10"
@@ -69,6 +69,8 @@ class Interaction:
     message: str = ""
     kind: int = 0
     is_private: bool = False
+    is_foreign: bool = False
+    data: Json = field(default_factory=dict)
 
 
 class DiscordServer(WireServer):
@@ -83,12 +85,24 @@ class DiscordServer(WireServer):
         """Answer 429 once a bucket is used up, as Discord does; a client that heeds the headers never gets there."""
         self.has_content_intent = True
         self.refused_connects = 0
+        self.session_starts = 1000
+        self.shards = 1
+        self.heartbeat_s = 41.25
+        self.is_half_open = False
+        """Sockets stay open, and nothing comes through them any more; a new one is sound again."""
+        self.commands: list[Json] = []
+        self.strangers: set[str] = set()
+        """Users who are in no guild."""
         self.sessions: dict[str, Session] = {}
         self.identifies = 0
         self.resumes = 0
         self.interactions: dict[str, Interaction] = {}
         self._nonces: dict[str, Message] = {}
         self._buckets: dict[str, tuple[float, int]] = {}
+        self.fullest: dict[str, int] = {}
+        """The most requests that came within one window, by the method and the names in the path."""
+        self.limited = 0
+        """Requests that were refused with a 429 because their bucket was used up."""
 
     @property
     def api_base(self) -> str:
@@ -141,11 +155,43 @@ class DiscordServer(WireServer):
         data = {"component_type": 2, "custom_id": custom_id}
         return self._interact(self.channel(message.channel), user or self.alice, 3, data, message)
 
-    def command(self, channel: Channel, name: str, options: dict[str, str], *, user: User | None = None) -> Interaction:
-        """Somebody uses a slash command with options of text."""
-        chosen = [{"name": key, "type": 3, "value": value} for key, value in options.items()]
-        data = {"id": self.world.snowflake(), "name": name, "type": 1, "options": chosen}
-        return self._interact(channel, user or self.alice, 2, data, None)
+    def command(
+        self,
+        channel: Channel,
+        name: str,
+        options: dict[str, str | bool],
+        *,
+        user: User | None = None,
+        file: File | None = None,
+        is_foreign: bool = False,
+    ) -> Interaction:
+        """Somebody uses a slash command; a file is its option `attachment`. `is_foreign`: by a user install alone."""
+        chosen: list[Json] = [
+            {"name": key, "type": 5 if isinstance(value, bool) else 3, "value": value} for key, value in options.items()
+        ]
+        data: Json = {"id": self.world.snowflake(), "name": name, "type": 1, "options": chosen}
+        if file is not None:
+            chosen.append({"name": "attachment", "type": 11, "value": file.id})
+            data["resolved"] = {"attachments": {file.id: file.json(self.address) | {"ephemeral": True}}}
+        return self._interact(channel, user or self.alice, 2, data, None, is_foreign=is_foreign)
+
+    def menu(self, message: Message, name: str, *, user: User | None = None, is_foreign: bool = False) -> Interaction:
+        """Somebody uses an entry of a message's menu."""
+        data = {"id": self.world.snowflake(), "name": name, "type": 3, "target_id": message.id}
+        data["resolved"] = {"messages": {message.id: self.world.json(message)}}
+        channel = self.channel(message.channel)
+        return self._interact(channel, user or self.alice, 2, data, None, is_foreign=is_foreign)
+
+    def submit(self, opened: Interaction, text: str, *, user: User | None = None) -> Interaction:
+        """Somebody sends the dialog that was the answer to an interaction, with this text in its one field."""
+        if opened.kind != 9:
+            raise ValueError("no dialog was opened")
+        field = opened.data["components"][0]["component"]
+        answer = {"type": 4, "custom_id": field["custom_id"], "value": text}
+        data = {"custom_id": opened.data["custom_id"], "components": [{"type": 18, "component": answer}]}
+        message = self.world.find(opened.message) if opened.message else None
+        channel = self.channel(opened.channel)
+        return self._interact(channel, user or self.alice, 5, data, message, is_foreign=opened.is_foreign)
 
     def add_thread(self, channel: Channel, starter: Message, name: str = "thread") -> Channel:
         """A thread on a message; its id is the message's."""
@@ -153,10 +199,18 @@ class DiscordServer(WireServer):
         self.dispatch("THREAD_CREATE", thread.json() | {"newly_created": True}, thread.guild)
         return thread
 
-    def _interact(self, channel: Channel, user: User, type: int, data: Json, message: Message | None) -> Interaction:
-        interaction = Interaction(
-            id=self.world.snowflake(), token=f"token-{self.world.snowflake()}", at=self.clock(), channel=channel.id
-        )
+    def _interact(
+        self,
+        channel: Channel,
+        user: User,
+        type: int,
+        data: Json,
+        message: Message | None,
+        *,
+        is_foreign: bool = False,
+    ) -> Interaction:
+        id, token = self.world.snowflake(), f"token-{self.world.snowflake()}"
+        interaction = Interaction(id=id, token=token, at=self.clock(), channel=channel.id, is_foreign=is_foreign)
         interaction.message = "" if message is None else message.id
         self.interactions[interaction.id] = interaction
         plain: Json = {
@@ -169,7 +223,8 @@ class DiscordServer(WireServer):
             "channel": channel.json(),
             "data": data,
             "entitlements": [],
-            "authorizing_integration_owners": {"0": channel.guild or "0"},
+            "authorizing_integration_owners": {"1": user.id} if is_foreign else {"0": channel.guild or "0"},
+            "context": 0 if channel.guild else 2 if is_foreign else 1,
             "app_permissions": "0",
             "attachment_size_limit": 10 * 1024 * 1024,
             "locale": "en-GB",
@@ -177,8 +232,9 @@ class DiscordServer(WireServer):
         if message is not None:
             plain["message"] = self.world.json(message)
         if channel.guild:
-            member = {"roles": [], "joined_at": "2020-01-01T00:00:00+00:00", "deaf": False, "mute": False, "flags": 0}
-            plain |= {"guild_id": channel.guild, "member": member | {"user": user.json(), "permissions": "0"}}
+            may = sum({self.world.roles[role][1] for role in self.world.roles_of.get(user.id, ())})
+            member = self.world.member_json(user) | {"permissions": str(may)}
+            plain |= {"guild_id": channel.guild, "guild": {"id": channel.guild, "features": []}, "member": member}
         else:
             plain["user"] = user.json()
         self.dispatch("INTERACTION_CREATE", plain, channel.guild)
@@ -241,7 +297,8 @@ class DiscordServer(WireServer):
             return web.Response(status=503)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        await socket.send_json({"op": 10, "d": {"heartbeat_interval": 41250}})
+        self.is_half_open = False
+        await socket.send_json({"op": 10, "d": {"heartbeat_interval": round(self.heartbeat_s * 1000)}})
         outbox: asyncio.Queue[Json | int] = asyncio.Queue()
         writer = asyncio.create_task(self._write(socket, outbox))
         try:
@@ -259,6 +316,8 @@ class DiscordServer(WireServer):
     async def _write(self, socket: web.WebSocketResponse, outbox: asyncio.Queue[Json | int]) -> None:
         while not socket.closed:
             frame = await outbox.get()
+            if self.is_half_open:
+                continue
             if isinstance(frame, int):
                 await socket.close(code=frame)
             else:
@@ -315,17 +374,41 @@ class DiscordServer(WireServer):
 
     # ---- REST
 
+    async def start(self, port: int = 0) -> None:
+        await super().start(port)
+        self.world.address = self.address
+
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/gw/", self._gateway), web.route("*", API + "/{path:.*}", self._rest)]
+        return [
+            web.get("/gw/", self._gateway),
+            web.get("/cdn/{id}/{name}", self._cdn),
+            web.route("*", API + "/{path:.*}", self._rest),
+        ]
+
+    async def _cdn(self, request: web.Request) -> web.StreamResponse:
+        file = self.world.file(request.match_info["id"])
+
+        def handle() -> web.Response:
+            if file is None:
+                return web.Response(status=404)
+            return web.Response(body=file.data, content_type=file.media_type)
+
+        return await self.serve(
+            request, Call(name=f"GET {request.path}", body={}), handle, lambda fault: web.Response(status=fault.status)
+        )
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
         path = "/" + request.match_info["path"]
         body: Json = dict(request.query)
         if request.content_type == "application/json" and request.can_read_body:
-            body |= await request.json()
+            told = await request.json()
+            body |= told if isinstance(told, dict) else {"list": told}
         elif request.content_type.startswith("multipart/"):
             form = await request.post()
-            body |= json.loads(str(form["payload_json"])) | {"files": [key for key in form if key.startswith("files")]}
+            files = [
+                field for key, field in form.items() if key.startswith("files") and isinstance(field, web.FileField)
+            ]
+            body |= json.loads(str(form["payload_json"])) | {"files": [field.file.read().decode() for field in files]}
         parts = [unquote(part) for part in path.strip("/").split("/")]
 
         def handle() -> web.Response:
@@ -375,7 +458,7 @@ class DiscordServer(WireServer):
         return web.Response(body=data, status=429, headers=headers, content_type="application/json")
 
     def _bucket(self, method: str, parts: list[str]) -> str:
-        return f"{method} {parts[0]} {parts[1] if len(parts) > 1 else ''} {len(parts)}"
+        return f"{method} {' '.join(parts[:3])} {len(parts)}"
 
     def _use_bucket(self, method: str, parts: list[str]) -> float:
         """Count a request; the seconds to wait where limits are real and this bucket is used up."""
@@ -384,8 +467,11 @@ class DiscordServer(WireServer):
         if now - start >= window_s:
             start, used = now, 0
         if self.is_limit_real and used >= limit:
+            self.limited += 1
             return start + window_s - now
         self._buckets[key] = (start, used + 1)
+        name = " ".join([method, *parts[:1], *parts[2:3]])
+        self.fullest[name] = max(self.fullest.get(name, 0), used + 1)
         return 0.0
 
     def _answer(self, method: str, parts: list[str], body: Json) -> tuple[int, object]:
@@ -395,12 +481,17 @@ class DiscordServer(WireServer):
             case "GET", ["oauth2", "applications", "@me"]:
                 return 200, self._application()
             case "GET", ["gateway", "bot"]:
-                starts = {"total": 1000, "remaining": 1000 - self.identifies, "reset_after": 0, "max_concurrency": 1}
-                return 200, {"url": self._gateway_url(), "shards": 1, "session_start_limit": starts}
+                left = max(0, self.session_starts - self.identifies)
+                starts = {"total": 1000, "remaining": left, "reset_after": 7_200_000, "max_concurrency": 1}
+                return 200, {"url": self._gateway_url(), "shards": self.shards, "session_start_limit": starts}
             case "POST", ["users", "@me", "channels"]:
                 return 200, self.world.add_direct(self.world.users[str(body["recipient_id"])]).json()
             case (("PUT" | "GET"), ["applications", _, *_, "commands"]):
-                return 200, []
+                if method == "PUT":
+                    self.commands = [{"id": self.world.snowflake()} | command for command in body["list"]]
+                return 200, self.commands
+            case "GET", ["guilds", guild, *rest]:
+                return 200, self._guild(guild, rest)
             case _, ["channels", channel_id, *rest]:
                 if channel_id not in self.world.channels:
                     raise ApiError(404, 10003, "Unknown Channel")
@@ -410,6 +501,16 @@ class DiscordServer(WireServer):
             case _, ["webhooks", _, token, *rest]:
                 return self._webhook(method, token, rest, body)
         raise ApiError(404, 0, "404: Not Found")
+
+    def _guild(self, guild: str, parts: list[str]) -> Json:
+        if guild not in self.world.guilds:
+            raise ApiError(404, 10004, "Unknown Guild")
+        match parts:
+            case ["members", user] if user in self.world.users and user not in self.strangers:
+                return self.world.member_json(self.world.users[user])
+            case ["members", _]:
+                raise ApiError(404, 10007, "Unknown Member")
+        return self.world.guild_json(guild)
 
     def _application(self) -> Json:
         flags = CONTENT_FLAG if self.has_content_intent else 0
@@ -426,12 +527,26 @@ class DiscordServer(WireServer):
         }
 
     def _channel(self, method: str, channel: Channel, parts: list[str], body: Json) -> tuple[int, object]:
+        if channel.denied & VIEW:
+            raise ApiError(403, 50001, "Missing Access")
+        if channel.denied & SEND and method == "POST":
+            raise ApiError(403, 50013, "Missing Permissions")
+        if channel.is_archived and method != "GET" and parts:
+            raise ApiError(400, 50083, "Thread is archived")
         match method, parts:
             case "GET", []:
+                return 200, channel.json()
+            case "PATCH", []:
+                channel.is_archived = body.get("archived", channel.is_archived)
                 return 200, channel.json()
             case "POST", ["typing"]:
                 channel.typed.append(self.clock())
                 return 204, None
+            case "GET", ["thread-members", user]:
+                if user not in channel.members:
+                    raise ApiError(404, 10007, "Unknown Member")
+                joined = stamp(0.0)
+                return 200, {"id": channel.id, "user_id": user, "join_timestamp": joined, "flags": 0}
             case "GET", ["messages"]:
                 asked = {key: int(body.get(key, 0)) for key in ("after", "before")}
                 found = self.world.history(channel, **asked, limit=int(body.get("limit", 50)))
@@ -522,6 +637,8 @@ class DiscordServer(WireServer):
             message.edited_at = self.clock()
         if "components" in body:
             message.components = body["components"] or []
+        if "attachments" in body:
+            message.files = body.get("files") or []
         self._tell("MESSAGE_UPDATE", message)
 
     # ---- interactions
@@ -535,7 +652,7 @@ class DiscordServer(WireServer):
         interaction.kind = body["type"]
         data: Json = body.get("data") or {}
         resource: Json = {"type": interaction.kind}
-        interaction.is_private = bool(data.get("flags", 0) & 64)
+        interaction.is_private, interaction.data = bool(data.get("flags", 0) & 64), data
         if interaction.kind in (4, 5):
             text = self._check(data) if interaction.kind == 4 else ""
             interaction.message = self._respond(interaction, text, data).id

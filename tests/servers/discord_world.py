@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 from tests.servers.common import Json
 
 EPOCH_S = 1420070400.0
-TEXT, DIRECT, THREAD, FORUM = 0, 1, 11, 15
+TEXT, DIRECT, THREAD, PRIVATE_THREAD, FORUM = 0, 1, 11, 12, 15
+VIEW, SEND, HISTORY, SEND_IN_THREADS, CREATE_THREADS = 1 << 10, 1 << 11, 1 << 16, 1 << 38, 1 << 35
+EVERYONE = VIEW | SEND | HISTORY | SEND_IN_THREADS | CREATE_THREADS
+"""What @everyone may do in a guild to begin with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,21 @@ class User:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """What hangs at a message. Its address is good for one look: each time the message is read it is another one."""
+
+    id: str
+    name: str
+    media_type: str
+    data: bytes
+
+    def json(self, address: str) -> Json:
+        url = f"{address}/cdn/{self.id}/{self.name}"
+        told: Json = {"id": self.id, "filename": self.name, "content_type": self.media_type, "size": len(self.data)}
+        return told | {"url": url, "proxy_url": url}
+
+
 @dataclass(slots=True, kw_only=True)
 class Message:
     """A message as readers see it. `versions` holds every text it has shown, oldest first; `pings` whom it notified."""
@@ -57,6 +75,9 @@ class Message:
     webhook: str = ""
     interaction: str = ""
     reactions: list[str] = field(default_factory=list)
+    attachments: list[File] = field(default_factory=list)
+    snapshots: list[Json] = field(default_factory=list)
+    forwards: str = ""
 
     @property
     def content(self) -> str:
@@ -80,8 +101,13 @@ class Channel:
     type: int = TEXT
     parent: str = ""
     recipient: User | None = None
+    overwrites: list[Json] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
     everything: dict[str, Message] = field(default_factory=dict)
     typed: list[float] = field(default_factory=list)
+    denied: int = 0
+    """The permissions that nobody has here."""
+    is_archived: bool = False
 
     @property
     def messages(self) -> list[Message]:
@@ -95,10 +121,13 @@ class Channel:
         plain: Json = {"id": self.id, "type": self.type, "last_message_id": next(reversed(self.everything), None)}
         if self.recipient is not None:
             return plain | {"recipients": [self.recipient.json()]}
-        plain |= {"guild_id": self.guild, "name": self.name, "position": 0, "permission_overwrites": [], "nsfw": False}
-        if self.type != THREAD:
+        denial = {"id": self.guild, "type": 0, "allow": "0", "deny": str(self.denied)}
+        plain |= {"guild_id": self.guild, "name": self.name, "position": 0, "nsfw": False}
+        plain |= {"permission_overwrites": [*self.overwrites, *([denial] if self.denied else [])]}
+        if not self.parent:
             return plain | {"parent_id": None, "topic": None, "available_tags": []}
-        archive = {"archived": False, "auto_archive_duration": 1440, "archive_timestamp": stamp(0.0), "locked": False}
+        archive: Json = {"archived": self.is_archived, "auto_archive_duration": 1440, "locked": False}
+        archive |= {"archive_timestamp": stamp(0.0)}
         return plain | {
             "parent_id": self.parent,
             "owner_id": "1",
@@ -117,6 +146,11 @@ class World:
         self.users: dict[str, User] = {}
         self.channels: dict[str, Channel] = {}
         self.guilds: dict[str, str] = {}
+        self.address = ""
+        self.everyone: dict[str, int] = {}
+        self.roles: dict[str, tuple[str, int]] = {}
+        """A role's guild and permissions by its id."""
+        self.roles_of: dict[str, list[str]] = {}
         self.bot = self.add_user("Parley", is_bot=True)
         self.alice = self.add_user("Alice")
         self.guild = self.add_guild("Guild")
@@ -134,8 +168,28 @@ class World:
 
     def add_guild(self, name: str) -> str:
         guild = self.snowflake()
-        self.guilds[guild] = name
+        self.guilds[guild], self.everyone[guild] = name, EVERYONE
         return guild
+
+    def grant(self, user: User, permissions: int, guild: str = "") -> None:
+        """A role of a guild with these permissions, for one member."""
+        role = self.snowflake()
+        self.roles[role] = (guild or self.guild, permissions)
+        self.roles_of.setdefault(user.id, []).append(role)
+
+    def member_json(self, user: User) -> Json:
+        plain: Json = {"joined_at": stamp(0.0), "deaf": False, "mute": False, "flags": 0}
+        return plain | {"roles": self.roles_of.get(user.id, []), "user": user.json()}
+
+    def attach(self, message: Message, name: str, media_type: str, data: bytes) -> File:
+        """Hang a file at a message."""
+        file = File(id=self.snowflake(), name=name, media_type=media_type, data=data)
+        message.attachments.append(file)
+        return file
+
+    def file(self, id: str) -> File | None:
+        told = (message for channel in self.channels.values() for message in channel.everything.values())
+        return next((file for message in told for file in message.attachments if file.id == id), None)
 
     def add_channel(self, name: str, *, guild: str = "", type: int = TEXT, parent: str = "", id: str = "") -> Channel:
         channel = Channel(id=id or self.snowflake(), guild=guild or self.guild, name=name, type=type, parent=parent)
@@ -175,7 +229,7 @@ class World:
     def pings(self, message: Message, allowed: Json | None) -> tuple[str, ...]:
         """Whom a new message notifies, by Discord's allowed_mentions."""
         parse: Sequence[str] = ("everyone", "users", "roles") if allowed is None else allowed.get("parse", ())
-        listed: Sequence[str] = () if allowed is None else allowed.get("users", ())
+        listed = () if allowed is None else [str(id) for id in allowed.get("users", ())]
         named = [user.id for user in self.mentioned(message.content) if "users" in parse or user.id in listed]
         loud = [word for word in ("@everyone", "@here") if word in message.content and "everyone" in parse]
         loud += re.findall(r"<@&(\d+)>", message.content) if "roles" in parse else []
@@ -202,7 +256,7 @@ class World:
             "mention_everyone": "@everyone" in message.content,
             "mentions": [user.json() for user in mentions],
             "mention_roles": [],
-            "attachments": [],
+            "attachments": [file.json(self.address) for file in message.attachments],
             "embeds": message.embeds,
             "components": message.components,
             "pinned": False,
@@ -210,13 +264,16 @@ class World:
         }
         if message.webhook:
             plain["webhook_id"] = message.webhook
+        if message.snapshots:
+            plain["message_snapshots"] = [{"message": snapshot} for snapshot in message.snapshots]
+            plain["message_reference"] = {"type": 1, "message_id": message.forwards, "channel_id": message.channel}
         if message.reply_to:
             plain["message_reference"] = {"type": 0, "message_id": message.reply_to, "channel_id": message.channel}
             if not is_inner:
                 plain["referenced_message"] = None if target is None else self.json(target, is_inner=True)
         if is_event and message.guild:
             plain["guild_id"] = message.guild
-            plain["member"] = {"roles": [], "joined_at": stamp(0.0), "deaf": False, "mute": False, "flags": 0}
+            plain["member"] = {key: value for key, value in self.member_json(message.author).items() if key != "user"}
         if is_event and message.nonce:
             plain["nonce"] = message.nonce
         return plain
@@ -229,10 +286,11 @@ class World:
             "owner_id": self.alice.id,
             "member_count": len(self.users),
             "unavailable": False,
-            "roles": [{"id": guild, "name": "@everyone", "permissions": "0", "position": 0, "color": 0, "colors": {}}],
-            "channels": [channel.json() for channel in mine if channel.type != THREAD],
-            "threads": [channel.json() for channel in mine if channel.type == THREAD],
-            "members": [],
+            "roles": [role_json(guild, self.everyone[guild])]
+            + [role_json(role, may) for role, (where, may) in self.roles.items() if where == guild],
+            "channels": [channel.json() for channel in mine if not channel.parent],
+            "threads": [channel.json() for channel in mine if channel.parent],
+            "members": [self.member_json(self.bot)],
             "emojis": [],
             "features": [],
         }
@@ -241,6 +299,11 @@ class World:
         """Newest first, as Discord answers: the oldest `limit` after an id, or else the newest before one."""
         fitting = [m for m in channel.messages if int(m.id) > after and (not before or int(m.id) < before)]
         return reversed(fitting[:limit] if after else fitting[-limit:])
+
+
+def role_json(id: str, permissions: int) -> Json:
+    plain = {"id": id, "name": id, "permissions": str(permissions), "position": 1, "color": 0, "colors": {}}
+    return plain | {"hoist": False, "managed": False, "mentionable": False, "flags": 0}
 
 
 def stamp(at: float) -> str:

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from adapters.discord.client import DiscordAdapter
+from adapters.discord.markup import custom_id
 from bot.events import Action
 from bot.pacing import Limits
+from tests.fakes.shelf import FakeShelf
 from tests.servers.discord import DiscordServer
 from tests.servers.discord_world import User
 
@@ -20,14 +22,14 @@ class DiscordRig:
 
     def __init__(self, server: DiscordServer) -> None:
         self.server = server
-        self.adapter = DiscordAdapter(server.token, server.api_base, call_s=1.0, limits=LIMITS)
+        self.adapter = DiscordAdapter(server.token, FakeShelf(), server.api_base, call_s=1.0, limits=LIMITS)
 
     async def say(self, text: str, *, mention: bool = True, author: str = "ada") -> str:
         tell = self.server.ask if mention else self.server.say
         return tell(self.server.general, text, author=self._person(author)).id
 
     async def press(self, action: Action, turn: str, *, author: str = "ada") -> None:
-        control = f"{action}:{turn}"
+        control = custom_id(action, turn)
         shown = next(message for message in self.server.general.messages if control in message.buttons)
         self.server.click(shown, control, user=self._person(author))
 

@@ -1,0 +1,85 @@
+"""The way into the intake: each channel in order, again while the store is away; a watermark says how far it got."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from weakref import WeakValueDictionary
+
+from bot.errors import StoreUnavailable
+from bot.events import Event
+from bot.ports import Intake, Shelf
+
+_MARK_EVERY_S = 5.0
+_MARGIN_S = 60.0
+_KEPT_S = 30 * 86400.0
+_DIRECTS = 100
+"""Direct channels that are looked into after an absence: Discord does not list them."""
+
+
+class Entrance:
+    """What one connection puts into the intake. `stale` are the shards whose watermark must not move.
+
+    A shard's watermark says: all before it was taken. So it stands still from the moment a shard is cut off, or the
+    store is away, until what was missed is read back.
+    """
+
+    def __init__(self, intake: Intake, shelf: Shelf, clock: Callable[[], float]) -> None:
+        self.intake, self._shelf, self._clock = intake, shelf, clock
+        self.stale: set[int] = set()
+        self.due: asyncio.Queue[int] = asyncio.Queue()
+        """Shards for which something may have been missed."""
+        self._marked: dict[int, float] = {}
+        self._directs: dict[str, None] = {}
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    def in_order(self, channel: int) -> asyncio.Lock:
+        """Held by one event of a channel at a time. discord.py begins events in their order, and so do waiters."""
+        return self._locks.setdefault(channel, asyncio.Lock())
+
+    async def admit(self, event: Event, shard: int) -> None:
+        """Until it is taken. Raises NotAllowed."""
+        was_away = False
+        while True:
+            try:
+                await self.intake(event)
+                break
+            except StoreUnavailable as error:
+                was_away = True
+                self.stale.add(shard)
+                await asyncio.sleep(error.retry_in_s or 1.0)
+        if was_away:
+            self.due.put_nowait(shard)
+        await self._mark(shard)
+
+    async def watermark(self, shard: int) -> float | None:
+        """Since when messages may be missing; None for a fresh install. Raises StoreUnavailable."""
+        value = await self._shelf.get(f"watermark:{shard}")
+        return float(value) if value else None
+
+    async def caught_up(self, shard: int) -> None:
+        """All that was missed is taken."""
+        self.stale.discard(shard)
+        self._marked.pop(shard, None)
+        await self._mark(shard)
+
+    async def directs(self) -> tuple[int, ...]:
+        """The direct channels that were last written in, the newest first. Raises StoreUnavailable."""
+        listed = (await self._shelf.get("directs") or "").split()
+        self._directs = dict.fromkeys([*listed, *self._directs][-_DIRECTS:])
+        return tuple(int(channel) for channel in reversed(self._directs))
+
+    async def remember_direct(self, channel: str) -> None:
+        """Somebody wrote directly here."""
+        if channel not in self._directs:
+            with suppress(StoreUnavailable):
+                await self.directs()
+                self._directs[channel] = None
+                await self._shelf.put("directs", " ".join(self._directs), expires_s=_KEPT_S)
+
+    async def _mark(self, shard: int) -> None:
+        now = self._clock()
+        if shard in self.stale or now - self._marked.get(shard, 0.0) < _MARK_EVERY_S:
+            return
+        self._marked[shard] = now
+        with suppress(StoreUnavailable):
+            await self._shelf.put(f"watermark:{shard}", f"{now - _MARGIN_S:.3f}", expires_s=_KEPT_S)

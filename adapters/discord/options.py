@@ -1,0 +1,30 @@
+"""What the people who run Parley decide about Discord, as plain data. Knows no part that uses it."""
+
+from dataclasses import dataclass, field
+
+CDN = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
+"""The only hosts that files are fetched from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """`shards` are this process's of all `shard_count`; without them Discord says how many there are.
+
+    `catch_up_s` is the age of the oldest message that is read back after an absence, 0 for none. In `workspaces` and
+    `people` are ids of Discord: the guilds that are served (None: all), who may use a user install (empty: nobody).
+    `silence_s` is after how long without a word from Discord a connection counts as dead.
+    """
+
+    shards: tuple[int, ...] = ()
+    shard_count: int | None = None
+    catch_up_s: float = 900.0
+    thread_per_question: bool = False
+    ping_asker: bool = False
+    workspaces: frozenset[str] | None = None
+    people: frozenset[str] = field(default_factory=frozenset)
+    file_hosts: frozenset[str] = CDN
+    silence_s: float = 60.0
+
+    def serves(self, guild: int | None) -> bool:
+        """Whether this guild is on the list; what is direct has none."""
+        return guild is None or self.workspaces is None or str(guild) in self.workspaces
