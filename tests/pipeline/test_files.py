@@ -20,6 +20,7 @@ from bot.events import (
     MessageReceived,
     Person,
     Quote,
+    lane_of,
 )
 from bot.files import MOST, Haul, kind_of
 from bot.ports import Draft, Finished, Image
@@ -34,13 +35,16 @@ AT = 1_800_000_000.0
 
 
 class Library(MemoryAdapter):
-    """A platform with files, by their ids; `asked` are the reads so far. An Event never lets a file come."""
+    """A platform with files, by their ids; `asked` are the reads so far. An Event never lets a file come.
 
-    def __init__(self, **files: "bytes | BotError | asyncio.Event") -> None:
+    `held` keeps every first message of a reply from being created.
+    """
+
+    def __init__(self, held: asyncio.Event | None = None, /, **files: "bytes | BotError | asyncio.Event") -> None:
         super().__init__()
+        self.held = held
         self.files = files
         self.asked: list[tuple[str, int]] = []
-        self.broken_replies = 0
 
     async def read(self, attachment: Attachment, most: int) -> bytes:
         self.asked.append((attachment.id, most))
@@ -55,10 +59,8 @@ class Library(MemoryAdapter):
 
     def reply(self, address: Address, draft: Draft) -> PartsReply:
         made = super().reply(address, draft)
-        if self.broken_replies:
-            self.broken_replies -= 1
-            surface = self.surfaces[draft.turn]
-            surface.before = {"create": [PlatformUnavailable(retry_in_s=0.001) for _ in range(50)]}
+        if self.held:
+            self.surfaces[draft.turn].before["create"] = [self.held]
         return made
 
 
@@ -288,16 +290,34 @@ async def test_another_version_has_what_the_first_one_read_of_a_file_that_is_gon
         assert (await it.transcript())[-1].attached.startswith('<file name="a.txt">\nold\n')
 
 
-async def test_a_finished_answer_that_another_attempt_delivers_keeps_its_file(store_url: str) -> None:
-    """The recorded answer has the file's text and the remark: neither file nor model is asked twice."""
-    library, model = Library(a=b"words", b=b""), FakeModel("Hello.")
-    library.broken_replies = 1
-    async with stage(store_url, model, library) as it:
-        await it.platform.tell(ask("hi", attach("a"), attach("b")))
-        await it.answered(1)
-        assert (len(library.asked), len(model.requests), library.broken_replies) == (2, 1, 0)
-        assert it.texts() == ("Hello.\n\n*(I couldn't read b.txt: it is empty.)*",)
-        assert '<file name="a.txt">\nwords\n</file>' in (await it.transcript())[-1].attached
+async def test_a_finished_answer_that_another_worker_delivers_keeps_its_file(store_url: str) -> None:
+    """The recorded answer has the file's text and the remark: neither file nor model is asked again."""
+    event, never = ask("hi", attach("a"), attach("b")), asyncio.Event()
+    async with stage(store_url, FakeModel("Hello."), Library(never, a=b"words", b=b""), grace_s=0.01) as first:
+        await first.platform.tell(event)
+        opened = f"{first.store.shard(event.conversation.channel_key)}o:{lane_of(event)}"
+        async with asyncio.timeout(20):
+            while not await first.store.command("HEXISTS", opened, "final"):
+                await asyncio.sleep(0.002)
+    library, model = Library(), FakeModel("never")
+    async with stage(store_url, model, library) as second:
+        await second.answered(1)
+        assert (library.asked, model.requests) == ([], [])
+        assert second.texts() == ("Hello.\n\n*(I couldn't read b.txt: it is empty.)*",)
+        assert '<file name="a.txt">\nwords\n</file>' in (await second.transcript())[-1].attached
+
+
+async def test_another_worker_reads_the_files_anew_where_no_answer_was_recorded(store_url: str) -> None:
+    """A worker that stops in mid-answer leaves the question with its attachments."""
+    async with stage(store_url, FakeModel("He", asyncio.Event()), Library(a=b"old"), grace_s=0.01) as first:
+        await first.platform.tell(ask("hi", attach("a")))
+        await until(lambda: first.texts() == ("He",), "the answer streams")
+    library, model = Library(a=b"new"), FakeModel("Hello.")
+    library.walls = first.platform.walls
+    async with stage(store_url, model, library) as second:
+        await second.answered(1)
+        assert got(model) == f'{HEAD}<file name="a.txt">\nnew\n</file>\nhi'
+        assert second.texts() == ("Hello.",)
 
 
 async def test_an_answer_that_goes_on_keeps_the_file_of_its_beginning(store_url: str) -> None:
