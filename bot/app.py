@@ -28,8 +28,8 @@ from bot.settings import Rate, Settings
 from bot.store import Store
 from bot.stored import warm
 from bot.worker import ALIVE, Worker
-from handlers.commands import SPECS
 from handlers.intake import EventIntake
+from handlers.table import SPECS
 from handlers.turns import handle
 
 log = logging.getLogger(__name__)
