@@ -29,8 +29,8 @@ from bot.shelf import RedisShelf
 from bot.store import Store
 from bot.stored import warm
 from bot.worker import ALIVE, Worker
-from handlers.commands import SPECS
 from handlers.intake import EventIntake
+from handlers.table import SPECS
 from handlers.turns import handle
 
 if TYPE_CHECKING:

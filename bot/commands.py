@@ -27,17 +27,27 @@ class OptionSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandSpec:
-    """One command. `who` may use it: everyone, or who manages the channel; `is_private`: only they see its answer."""
+    """One command. `is_private`: only who uses it sees its answer.
+
+    Where its first option is one of `dialog`, long options that were not given are asked for in a dialog.
+    """
 
     name: str
     help: str
     options: tuple[OptionSpec, ...] = ()
-    who: Literal["everyone", "managers"] = "everyone"
     is_private: bool = True
+    dialog: tuple[str, ...] = ()
 
     def option(self, name: str) -> OptionSpec | None:
         """The option of this name."""
         return next((option for option in self.options if option.name == name), None)
+
+
+def form(spec: CommandSpec, options: Mapping[str, str]) -> tuple[OptionSpec, ...]:
+    """The options that are still to be asked for in a dialog: a platform's modal, or one prompt after the other."""
+    if not spec.options or options.get(spec.options[0].name, "") not in spec.dialog:
+        return ()
+    return tuple(option for option in spec.options if option.is_long and option.name not in options)
 
 
 class WrongUse(BotError):

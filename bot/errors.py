@@ -1,14 +1,25 @@
 """What can go wrong, one tree: every `BotError` carries the notice that the person reads. Imports nothing of ours."""
 
+import gettext
 import tomllib
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 
 @cache
 def texts() -> dict[str, str]:
-    """What Parley says to people, by name (bot/data/notices.toml). An error's notice has the name of its class."""
-    return tomllib.loads(resources.files("bot").joinpath("data/notices.toml").read_text("utf-8"))
+    """What Parley says to people, by name; an error's notice has the name of its class."""
+    return catalogue(Path(__file__).parent / "data" / "locale")
+
+
+def catalogue(folder: Path) -> dict[str, str]:
+    """The English texts of bot/data/notices.toml, each in the language of LANGUAGE or LANG where `folder` has it.
+
+    `folder` is laid out as gettext wants it (`de/LC_MESSAGES/parley.mo`); the message ids are the texts' names.
+    """
+    english = tomllib.loads((Path(__file__).parent / "data" / "notices.toml").read_text("utf-8"))
+    other = gettext.translation("parley", folder, fallback=True).gettext
+    return {name: text if (said := other(name)) == name else said for name, text in english.items()}
 
 
 class BotError(Exception):

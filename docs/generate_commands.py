@@ -1,4 +1,4 @@
-"""Writes docs/commands.md from the table in handlers/commands.py; with --check it only tells whether it is stale."""
+"""Writes docs/commands.md from the table in handlers/table.py; with --check it only tells whether it is stale."""
 
 import sys
 from pathlib import Path
@@ -8,11 +8,11 @@ sys.path.insert(0, str(ROOT))
 
 from bot.channels import ChannelSettings  # noqa: E402 - the checkout's, also where an older Parley is installed
 from bot.commands import usage  # noqa: E402
-from handlers.commands import SPECS  # noqa: E402
+from handlers.table import SPECS  # noqa: E402
 
 INTRODUCTION = """# Commands
 
-Written by `python docs/generate_commands.py` from the table in `handlers/commands.py`; change it there.
+Written by `python docs/generate_commands.py` from the table in `handlers/table.py`; change it there.
 
 The same commands everywhere: on Discord as `/name`, on Slack as `/ask` and `/parley name` (and `!name` in threads,
 where Slack has no slash commands), in the console as `/name`. Options are named, as `count:5` or in a platform's own

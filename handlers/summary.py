@@ -9,7 +9,7 @@ from bot.errors import texts
 from bot.events import CommandInvoked, Conversation
 from bot.lease import Lease, Outcome
 from bot.ports import Message, Reply
-from bot.stored import dump, entry_of
+from bot.stored import dump, entry_of, material
 
 MOST = 500
 """So many messages are read at most: what a summary of one channel can do justice to."""
@@ -84,7 +84,7 @@ def fitting(lines: Sequence[Line], most: int) -> str:
     """The newest lines that fit into so many characters, numbered as in `lines`; nothing in them can end the quote."""
     kept: list[str] = []
     for number, line in reversed(list(enumerate(lines, 1))):
-        text = f"[{number}] {line.author}: {line.text.replace('</quote', '< /quote')}"
+        text = f"[{number}] {line.author}: {material(line.text)}"
         most -= len(text) + 1
         if most < 0:
             break

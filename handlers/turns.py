@@ -9,8 +9,9 @@ from bot.events import ActionTaken, CommandInvoked, MessageReceived, MessageRef,
 from bot.lease import Lease, Outcome
 from bot.ports import Reply
 from bot.stored import Entry, entry_of, load_entries
-from handlers.commands import TABLE, Call
+from handlers.commands import Call
 from handlers.summary import summarise
+from handlers.table import TABLE
 from handlers.why import explained
 
 

@@ -5,14 +5,14 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 
 from adapters.console.markup import clean
 from adapters.console.reply import ConsoleReply, Screen, Stream
 from adapters.console.translate import action, command, question
-from bot.commands import CommandSpec, parsed
+from bot.commands import CommandSpec, form, parsed
 from bot.errors import BotError
 from bot.events import Address, Question
 from bot.ports import Draft, Intake
@@ -62,7 +62,8 @@ class Console:
         else:
             async for line in _lines(self._in.fileno()):
                 if text := clean(line).strip():
-                    self.exit_code |= await self._say(intake, text)
+                    event = await self._meant(text)
+                    self.exit_code |= await self._ask(intake, event) if event else 1
 
     def reply(self, address: Address, draft: Draft) -> ConsoleReply:
         """An answer to what was asked here, shown as it comes, or to an earlier question, which is quoted."""
@@ -79,20 +80,22 @@ class Console:
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
 
-    async def _say(self, intake: Intake, text: str) -> int:
-        """A line: a command, something about the last answer, or a question. 0 if it was answered whole."""
+    async def _meant(self, text: str, prompt: Callable[[str], Awaitable[str]] | None = None) -> Question | None:
+        """What a line is: a command, something about the last answer, or a question. None if it was refused."""
         word, _, rest = text.partition(" ")
         if word in ("/retry", "/continue"):
-            again = action(self.platform, "retry" if word == "/retry" else "continue", *_stamp())
-            return await self._ask(intake, again)
+            return action(self.platform, "retry" if word == "/retry" else "continue", *_stamp())
         if (spec := self._commands.get(word)) is None or spec.name == "ask":
-            return await self._ask(intake, question(self.platform, rest if spec else text, *_stamp()))
+            return question(self.platform, rest if spec else text, *_stamp())
         try:
             options = parsed(spec, rest)
         except BotError as error:
             print(error.notice, file=self._err)
-            return 1
-        return await self._ask(intake, command(self.platform, spec.name, options, *_stamp()))
+            return None
+        if prompt is not None:
+            for option in form(spec, options):
+                options[option.name] = clean(await prompt(f"{option.help}: ")).strip()
+        return command(self.platform, spec.name, options, *_stamp())
 
     async def _ask(self, intake: Intake, event: Question) -> int:
         """Ask and wait for the answer: 0 if it is whole. The first interrupt stops it, a second one the waiting.
@@ -135,18 +138,22 @@ class Console:
                     news.put_nowait(None)
             store_typeahead(keyboard, [press for press in presses if press.key != Keys.ControlC])
 
+        def prompt(words: str) -> Awaitable[str]:
+            return PromptSession[str]().prompt_async(words, handle_sigint=False)
+
         while True:
             try:
                 text = clean(await session.prompt_async(handle_sigint=False)).strip()
+                event = await self._meant(text, prompt) if text and text != "/quit" else None
             except (EOFError, KeyboardInterrupt):
                 if session.default_buffer.text:
                     continue
                 return
             if text == "/quit":
                 return
-            if text:
+            if event:
                 with keyboard.raw_mode(), keyboard.attach(read):
-                    await self._say(intake, text)
+                    await self._ask(intake, event)
 
 
 def _stamp() -> tuple[str, float]:

@@ -44,10 +44,10 @@ def broken(root: Path, files: dict[str, str]) -> list[str]:
 
 NAMES = (
     "Events and errors import nothing of ours",
-    "Ports and pacing know only events, errors and one another",
+    "Ports, commands and pacing know only events, errors and one another",
     "Only bot.app wires: nobody else imports adapters or handlers",
     "Only the command line imports bot.app",
-    "Adapters know bot.events, bot.ports, bot.pacing, bot.errors and nothing else of bot",
+    "Adapters know bot.events, bot.ports, bot.commands, bot.pacing, bot.errors and nothing else of bot",
     "Adapters are independent of one another",
     "Adapters and handlers know neither the store nor the model",
     "The pipeline and the handlers know no platform",

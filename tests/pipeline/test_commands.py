@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bot.commands import CommandSpec, OptionSpec, WrongUse, checked, parsed, usage
 from bot.errors import NotAllowed
 from bot.events import Address, CommandInvoked, Conversation, MessageReceived, Person
-from handlers.commands import SPECS, suggested
 from handlers.summary import message_of
+from handlers.table import SPECS, suggested
 from tests.fakes import FakeModel, MemoryAdapter
 from tests.fakes.surface import LIMITS
 from tests.pipeline.make import question
