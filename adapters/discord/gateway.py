@@ -10,9 +10,8 @@ from urllib.request import getproxies
 
 import discord
 
-from adapters.discord.catchup import MOST, newer
 from adapters.discord.commands import sync
-from adapters.discord.entrance import Entrance
+from adapters.discord.entrance import MOST, Entrance, newer
 from adapters.discord.errors import errors_as_ours
 from adapters.discord.interactions import Interactions
 from adapters.discord.options import Options
