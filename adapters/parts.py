@@ -286,15 +286,14 @@ class PartsReply:
         loop, text = asyncio.get_running_loop(), self._text
         self._not_before = loop.time() + self._surface.limits.cadence_s
         try:
-            for part, page in enumerate(self._pages(text, self._running)):
+            news = [one for one in enumerate(self._pages(text, self._running)) if not self._messages.shows(*one)]
+            wait_s = await self._surface.budget(is_final=False) if news and not self._is_quiet else 0.0
+            for part, page in news if not wait_s else ():
                 if self._is_quiet:
                     return
-                if self._messages.shows(part, page):
-                    continue
-                if wait_s := await self._surface.budget(is_final=False):
-                    self._not_before = loop.time() + wait_s
-                    break
                 await self._messages.put(part, page)
+            if wait_s:
+                self._not_before = loop.time() + wait_s
             else:
                 self._written = text
         except ReplyUndeliverable:

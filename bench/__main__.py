@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
-from bench import command
+from bench import chat, command
 from bench.report import Row, show, write
 from bench.side import Side
 from bench.talk import Block
@@ -33,11 +34,13 @@ class Size:
     appends: int
     starts: int
     questions: int
+    words: int
 
 
-FULL = Size(rounds=48, block=20, crowd=400, many=10_000, appends=320, starts=5, questions=100)
-QUICK = Size(rounds=1, block=4, crowd=100, many=200, appends=64, starts=1, questions=2)
+FULL = Size(rounds=48, block=20, crowd=400, many=10_000, appends=320, starts=5, questions=100, words=400)
+QUICK = Size(rounds=1, block=4, crowd=100, many=200, appends=64, starts=1, questions=2, words=40)
 BEFORE_MODEL = ("admit", "claim", "reserve")
+PARTS = ("starts", "discord", "waits", "turns", "crowd", "depth", "store", "memory")
 
 
 def turns(bare: Side, whole: Side, size: Size) -> Iterator[Row]:
@@ -150,38 +153,51 @@ def embedded(folder: Path) -> Iterator[str]:
             runner.run(server.stop())
 
 
-def measure(size: Size, note: Callable[[Row], None]) -> None:
-    """The whole run; each row is noted as soon as it is known."""
+def measure(size: Size, note: Callable[[Row], None], only: str) -> None:
+    """The whole run, or the part of this name; each row is noted as soon as it is known."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parley-bench-")))
         for name in ("chat", "run"):
             (folder / name).mkdir()
         port = stack.enter_context(command.serving("tests.servers.model", "--chunks", "20"))
         model_url = f"http://127.0.0.1:{port}/v1"
-        for row in starts(model_url, folder, size):
-            note(row)
-        store_url = stack.enter_context(embedded(folder))
-        bare = stack.enter_context(Side("bare", store_url, model_url, folder))
-        whole = stack.enter_context(Side("whole", store_url, model_url, folder))
-        for side in (bare, whole):
-            side.turns(Block(turns=size.block))
-        parts = (waits(whole), turns(bare, whole, size), crowd(bare, whole, size), depth(whole, size))
-        for rows in (*parts, store(whole, folder, size), memory(whole, size)):
-            for row in rows:
+        parts: dict[str, Callable[[], Iterator[Row]]] = {"starts": partial(starts, model_url, folder, size)}
+        store_url = "" if only == "starts" else stack.enter_context(embedded(folder))
+        if only != "starts":
+            parts["discord"] = partial(chat.rows, store_url, words=size.words, questions=size.questions)
+        if only not in ("starts", "discord"):
+            bare = stack.enter_context(Side("bare", store_url, model_url, folder))
+            whole = stack.enter_context(Side("whole", store_url, model_url, folder))
+            for side in (bare, whole):
+                side.turns(Block(turns=size.block))
+            parts |= {
+                "waits": partial(waits, whole),
+                "turns": partial(turns, bare, whole, size),
+                "crowd": partial(crowd, bare, whole, size),
+                "depth": partial(depth, whole, size),
+                "store": partial(store, whole, folder, size),
+                "memory": partial(memory, whole, size),
+            }
+        for name, rows in parts.items():
+            for row in rows() if only in ("", name) else ():
                 note(row)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few turns of everything; the figures mean nothing")
-    is_quick = parser.parse_args().quick
+    parser.add_argument("--only", default="", choices=PARTS, help="one part of it, which is not written down")
+    options = parser.parse_args()
+    is_quick: bool = options.quick
     rows: list[Row] = []
 
     def note(row: Row) -> None:
         rows.append(row)
         print(show(row), flush=True)
 
-    measure(QUICK if is_quick else FULL, note)
+    measure(QUICK if is_quick else FULL, note, options.only)
+    if options.only:
+        return
     short = sum(row.verdict == "short" for row in rows)
     goals = sum(row.goal is not None for row in rows)
     print(f"{short} of {goals} goals fall short; written to {write(rows, is_quick=is_quick)}")

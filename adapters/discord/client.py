@@ -15,6 +15,7 @@ from adapters.discord.direct import reply_at
 from adapters.discord.errors import errors_as_ours
 from adapters.discord.gateway import Gateway, log, too_many_sessions
 from adapters.discord.options import Options
+from adapters.discord.texts import FATAL, NO_CONTENT
 from adapters.parts import PartsReply
 from bot.errors import PlatformUnavailable, SettingsInvalid
 from bot.events import Address, Attachment, Conversation, MessageReceived, Person
@@ -23,19 +24,6 @@ from bot.ports import Draft, Intake, Shelf
 
 LIMITS = Limits(characters=1990, cadence_s=1.2, sign_every_s=8.0)
 """Discord takes 2,000 characters, which some clients count as UTF-16, and about 5 edits in 5 s for a channel."""
-NO_CONTENT = (
-    "Discord keeps from us what is written without a mention, in threads too: the intent for message content is off. "
-    "Switch it on at https://discord.com/developers/applications > your application > Bot > Message Content Intent"
-)
-_SHARDS = "PARLEY_DISCORD_SHARDS: Discord does not know these shards, or wants more of them. Example: 0,1/4"
-_OLD = "Discord takes this version no more: update Parley"
-FATAL = {
-    4004: "DISCORD_TOKEN: Discord does not take this token any more; reset it in the Developer Portal > Bot",
-    **dict.fromkeys((4010, 4011), _SHARDS),
-    **dict.fromkeys((4012, 4013), _OLD),
-    4014: "Discord refuses an intent: switch it on in the Developer Portal > Bot > Privileged Gateway Intents",
-}
-"""The close codes after which another attempt cannot help (its page "Opcodes and Status Codes")."""
 _STOP_S, _CANCEL_S = 1.0, 0.2
 _DEFAULTS = Options()
 

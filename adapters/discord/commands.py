@@ -1,4 +1,4 @@
-"""Parley's commands as Discord shows them, and their declaration there, made only when they have changed."""
+"""The declaration of our commands at Discord, made only when they have changed."""
 
 import asyncio
 import hashlib
@@ -8,43 +8,21 @@ import logging
 import discord
 
 from adapters.discord.errors import errors_as_ours
+from adapters.discord.texts import COMMANDS
 from bot.errors import BotError
 from bot.ports import Shelf
 
-ASK_ABOUT, SUMMARISE = "Ask about this", "Summarise from here"
-_TEXT, _FLAG, _FILE = 3, 5, 11
 _KEPT_S, _DECLARE_S = 30 * 86400.0, 5.0
-Json = dict[str, object]
-Option = tuple[str, str, int, bool]
-"""Name, help, Discord's number for its type, whether it is required."""
-
-COMMANDS: tuple[tuple[str, str, tuple[Option, ...]], ...] = (
-    (
-        "ask",
-        "Ask a question",
-        (
-            ("question", "What do you want to know?", _TEXT, True),
-            ("attachment", "A picture or a text file that belongs to it", _FILE, False),
-            ("private", "Show the answer to me alone", _FLAG, False),
-        ),
-    ),
-    (ASK_ABOUT, "", ()),
-    (SUMMARISE, "", ()),
-)
-"""Name, help and options of each; what has no help stands in the menu of a message."""
-
-
-def payload(*, is_user_install: bool) -> list[Json]:
-    """All commands as Discord's API takes them; for users who install the app only where there are listed ones."""
-    places: Json = {"integration_types": [0, 1], "contexts": [0, 1, 2]}
-    if not is_user_install:
-        places = {"integration_types": [0], "contexts": [0, 1]}
-    return [_declared(*command) | places for command in COMMANDS]
 
 
 async def sync(client: discord.Client, shelf: Shelf, *, is_user_install: bool) -> None:
-    """Declare the commands in one request, unless exactly these were declared before. Trouble is logged, no more."""
-    commands, app = payload(is_user_install=is_user_install), client.application_id or 0
+    """Declare the commands in one request, unless exactly these were declared before. Trouble is logged, no more.
+
+    Users may install the app only where there are listed ones.
+    """
+    kinds, contexts = ([0, 1], [0, 1, 2]) if is_user_install else ([0], [0, 1])
+    commands = [command | {"integration_types": kinds, "contexts": contexts} for command in COMMANDS]
+    app = client.application_id or 0
     digest = hashlib.sha256(json.dumps([app, commands]).encode()).hexdigest()
     try:
         with errors_as_ours():
@@ -60,11 +38,4 @@ async def sync(client: discord.Client, shelf: Shelf, *, is_user_install: bool) -
 async def are_declared(client: discord.Client) -> bool:
     """Whether Discord knows exactly these commands by name. Raises what discord.py raises."""
     known = await client.http.get_global_commands(client.application_id or 0)
-    return {command["name"] for command in known} == {name for name, _, _ in COMMANDS}
-
-
-def _declared(name: str, help: str, options: tuple[Option, ...]) -> Json:
-    if not help:
-        return {"name": name, "type": 3}
-    asked = [{"name": name, "description": help, "type": kind, "required": must} for name, help, kind, must in options]
-    return {"name": name, "type": 1, "description": help, "options": asked}
+    return {command["name"] for command in known} == {command["name"] for command in COMMANDS}

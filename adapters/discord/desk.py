@@ -19,6 +19,8 @@ Write = Literal["post", "edit"]
 _STORE_S = 0.3
 _REFUSED_S = 60.0
 _TOLD_EVERY_S = 3600.0
+_FORGOTTEN_S = 30.0
+"""A text that has not grown for so long does not count among those that take turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,31 @@ class Desk:
     pings_asker: bool = False
     clock: Callable[[], float] = time.time
     _refused: dict[int, float] = field(default_factory=dict)
+    _growing: dict[int, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    """For each channel the answers that grow there: when each was last let through, and when it last asked."""
+
+    async def growth(self, channel: int, turn: str) -> float:
+        """As `budget`, for an edit with a growing text: those of a channel take turns, as long apart as they are many.
+
+        Without that the luckiest would have them all. Other processes' answers are not counted; chance must do there.
+        """
+        now, growing = self.clock(), self._growing.setdefault(channel, {})
+        # Whoever waits asks again when its wait is over; who does not ask for long has ended elsewhere.
+        for gone in [one for one, (_, asked) in growing.items() if asked < now - _FORGOTTEN_S]:
+            del growing[gone]
+        last = growing.get(turn, (0.0, 0.0))[0]
+        growing[turn] = last, now
+        wait_s = last + len(growing) / BUCKETS["edit"].per_s - now
+        if wait_s <= 0.0 and not (wait_s := await self.budget("edit", channel, is_urgent=False)):
+            growing[turn] = now, now
+        return wait_s
+
+    def grown(self, channel: int, turn: str) -> None:
+        """This text grows no more."""
+        growing = self._growing.get(channel, {})
+        growing.pop(turn, None)
+        if not growing:
+            self._growing.pop(channel, None)
 
     async def budget(self, write: Write, channel: int, *, is_urgent: bool) -> float:
         """Seconds until a write of this kind may be made in the channel; 0.0 has taken its place.

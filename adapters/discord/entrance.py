@@ -1,19 +1,23 @@
 """The way into the intake: each channel in order, again while the store is away; a watermark says how far it got."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
+from itertools import islice
 from weakref import WeakValueDictionary
+
+import discord
 
 from bot.errors import StoreUnavailable
 from bot.events import Event
 from bot.ports import Intake, Shelf
 
-_MARK_EVERY_S = 5.0
-_MARGIN_S = 60.0
-_KEPT_S = 30 * 86400.0
-_DIRECTS = 100
-"""Direct channels that are looked into after an absence: Discord does not list them."""
+_MARK_EVERY_S, _MARGIN_S, _KEPT_S = 5.0, 60.0, 30 * 86400.0
+_DIRECTS, _CHANNELS, MOST = 100, 100, 200
+"""Direct channels and channels that are looked into after an absence, and messages that are read back in each."""
+Talked = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
+Place = Talked | discord.PartialMessageable
 
 
 class Entrance:
@@ -83,3 +87,26 @@ class Entrance:
         self._marked[shard] = now
         with suppress(StoreUnavailable):
             await self._shelf.put(f"watermark:{shard}", f"{now - _MARGIN_S:.3f}", expires_s=_KEPT_S)
+
+
+def newer(client: discord.Client, shard: int, since: datetime, directs: Sequence[int]) -> list[Place]:
+    """Channels and threads of the shard with a message since then, and the direct ones, at most a hundred.
+
+    Discord tells the last message of each channel as it connects, but of direct ones nothing at all.
+    """
+    after = discord.utils.time_snowflake(since)
+    guilds = [guild for guild in client.guilds if guild.shard_id == shard]
+    found = (place for guild in guilds for place in _talked(guild) if (place.last_message_id or 0) >= after)
+    direct = (client.get_partial_messageable(id, type=discord.ChannelType.private) for id in directs)
+    return list(islice((*filter(_is_readable, found), *direct), _CHANNELS))
+
+
+def _talked(guild: discord.Guild) -> tuple[Talked, ...]:
+    return (*guild.text_channels, *guild.voice_channels, *guild.stage_channels, *guild.threads)
+
+
+def _is_readable(place: Talked) -> bool:
+    if (isinstance(place, discord.Thread) and place.parent is None) or place.guild.me is None:
+        return True
+    may = place.permissions_for(place.guild.me)
+    return may.view_channel and may.read_message_history

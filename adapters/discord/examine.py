@@ -59,9 +59,6 @@ async def _channel(client: discord.Client, id: str) -> Found:
         return "failure", f"channel {id} cannot be seen: {error}", "Invite the bot, and let it view the channel."
     missing = [name.replace("_", " ") for name, needed in _NEEDED if needed and not getattr(may, name)]
     if missing:
-        return (
-            "failure",
-            f"in #{channel.name} it may not: {', '.join(missing)}",
-            "Server Settings > Roles, or the channel's.",
-        )
+        lacks = f"in #{channel.name} it may not: {', '.join(missing)}"
+        return "failure", lacks, "Allow it in Server Settings > Roles, or in the channel's settings."
     return "ok", f"in #{channel.name} it may do all that it needs", ""

@@ -8,6 +8,7 @@ from yarl import URL
 
 from adapters.discord.errors import errors_as_ours
 from adapters.discord.options import Options
+from adapters.discord.texts import UNREADABLE
 from adapters.discord.translate import attachment_of, received
 from bot.errors import FileUnreadable, NotAllowed, PlatformUnavailable, ReplyUndeliverable
 from bot.events import Attachment, Conversation, MessageReceived, Person
@@ -74,7 +75,7 @@ async def since(
     with errors_as_ours():
         channel = await client.fetch_channel(int(place.thread or place.channel))
         if not await _may_read(client, channel, int(reader.id)):
-            raise NotAllowed(place.key, notice="You may not read what was said there.")
+            raise NotAllowed(place.key, notice=UNREADABLE)
         first = discord.Object(int(after) - 1) if after else None
         if isinstance(channel, discord.abc.Messageable):
             async for message in channel.history(limit=most * _LOOKED_AT, after=first, oldest_first=False):

@@ -10,9 +10,8 @@ from urllib.request import getproxies
 
 import discord
 
-from adapters.discord.catchup import MOST, newer
 from adapters.discord.commands import sync
-from adapters.discord.entrance import Entrance
+from adapters.discord.entrance import MOST, Entrance, newer
 from adapters.discord.errors import errors_as_ours
 from adapters.discord.interactions import Interactions
 from adapters.discord.options import Options
@@ -25,7 +24,7 @@ log = logging.getLogger(__name__)
 _IDENTIFIES = 500
 """Half of what Discord allows in 24 h: a bucket of it that refills in a day lends no more than the whole."""
 _DAY_S, _IDENTIFY_EVERY_S, _EDIT_IS_NEW_S, _AGAIN_S = 86400.0, 5.0, 900.0, 30.0
-_EDITS, _CHAIN = 1000, 3
+_EDITS, _CHAIN = 1000, 4
 Deletion = discord.RawMessageDeleteEvent | discord.RawBulkMessageDeleteEvent
 
 

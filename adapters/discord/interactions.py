@@ -11,10 +11,10 @@ from typing import TypeVar, get_args
 
 import discord
 
-from adapters.discord.commands import ASK_ABOUT, SUMMARISE
 from adapters.discord.errors import errors_as_ours
 from adapters.discord.markup import Control, control_of, custom_id
 from adapters.discord.options import Options
+from adapters.discord.texts import ACTIONS, ASK_ABOUT, FORGOTTEN, SUMMARISE, UNKNOWN
 from adapters.discord.uses import Use, acted, invoked, is_foreign, is_of_private, menu_on, used
 from bot.errors import BotError, NotAllowed, StoreUnavailable
 from bot.events import Action
@@ -23,21 +23,9 @@ from bot.ports import Intake, Shelf
 _ADMIT_S, _RESPOND_S = 1.0, 3.0
 """Discord waits 3 s for the first response; of these at most the first one is for the store."""
 _SUBJECT_S, _ADDRESS_S = 3600.0, 86400.0
-_WORDS = {
-    "stop": ("Stop", "Stopping."),
-    "retry": ("Regenerate", "Another version is on its way."),
-    "continue": ("Go on", "Going on."),
-    "delete": ("Delete", "It will be gone in a moment."),
-    "up": ("👍", "Thank you!"),
-    "down": ("👎", "Thank you. It helps to know."),
-    "why": ("Why this?", ""),
-}
-"""How the menu calls an action, and what is said when it is taken."""
-_ACTIONS: dict[str, Action] = {action: action for action in get_args(Action)}
+_KNOWN: dict[str, Action] = {action: action for action in get_args(Action)}
 _ON_MESSAGE = ("retry", "continue", "delete", "stop")
 """What changes the answer's message itself."""
-_UNKNOWN = "I don't know what that is. It may be from another version of me."
-_FORGOTTEN = "I have forgotten which message this was about. Please choose it again."
 _T = TypeVar("_T")
 
 
@@ -60,7 +48,9 @@ class Interactions:
             logging.getLogger(__name__).warning("an interaction was not acknowledged: %s", error)
 
     async def _take(self, interaction: discord.Interaction) -> None:
-        self._permit(interaction)
+        is_listed = str(interaction.user.id) in self._options.people
+        if not (is_listed if is_foreign(interaction) else self._options.serves(interaction.guild_id)):
+            raise NotAllowed(f"interaction of {interaction.user.id} in {interaction.guild_id}")
         use = used(interaction)
         control = control_of(use.name) or Control(action=use.name, turn="")
         match use.kind, control.action:
@@ -79,7 +69,7 @@ class Interactions:
                 await self._invoke(interaction, "summarise", begin)
             case "dialog", "ask":
                 if (subject := await _soon(self._shelf.get(f"subject:{control.turn}"))) is None:
-                    raise NotAllowed(control.turn, notice=_FORGOTTEN)
+                    raise NotAllowed(control.turn, notice=FORGOTTEN)
                 asked = replace(menu_on(subject, ASK_ABOUT), options=(("question", use.text),))
                 await self._invoke(interaction, "ask", asked)
             case "button", "more":
@@ -87,15 +77,10 @@ class Interactions:
             case "button", "down":
                 id = custom_id("down", control.turn, _marks(interaction, control))
                 await _open(interaction, "What was wrong?", id, "A better answer, if you have one", is_required=False)
-            case "button" | "dialog", action if action in _ACTIONS:
-                await self._act(interaction, control, _ACTIONS[action], use.text)
+            case "button" | "dialog", action if action in _KNOWN:
+                await self._act(interaction, control, _KNOWN[action], use.text)
             case _:
-                raise NotAllowed(use.name, notice=_UNKNOWN)
-
-    def _permit(self, interaction: discord.Interaction) -> None:
-        is_listed = str(interaction.user.id) in self._options.people
-        if not (is_listed if is_foreign(interaction) else self._options.serves(interaction.guild_id)):
-            raise NotAllowed(f"interaction of {interaction.user.id} in {interaction.guild_id}")
+                raise NotAllowed(use.name, notice=UNKNOWN)
 
     async def _invoke(self, interaction: discord.Interaction, name: str, use: Use) -> None:
         is_private = use.is_private or is_foreign(interaction)
@@ -110,7 +95,7 @@ class Interactions:
         elif is_private and action in _ON_MESSAGE:
             await interaction.response.defer()  # the token then means the answer itself
         else:
-            await interaction.response.send_message(_WORDS[action][1], ephemeral=True)
+            await interaction.response.send_message(ACTIONS[action][1], ephemeral=True)
 
 
 async def _soon(work: Awaitable[_T]) -> _T:
@@ -130,8 +115,8 @@ async def _open_menu(interaction: discord.Interaction, control: Control) -> None
     """What an answer has no room for. Of a private answer only what needs no hold on its message."""
     view, marks = discord.ui.View(timeout=None), _marks(interaction, control)
     for action in control.words:
-        if action in _WORDS and not ("private" in marks and action in _ON_MESSAGE):
-            label, id = _WORDS[action][0], custom_id(action, control.turn, marks)
+        if action in ACTIONS and not ("private" in marks and action in _ON_MESSAGE):
+            label, id = ACTIONS[action][0], custom_id(action, control.turn, marks)
             view.add_item(discord.ui.Button[discord.ui.View](label=label, custom_id=id))
     view.stop()  # discord.py would keep it in memory
     await interaction.response.send_message("What else?", view=view, ephemeral=True)

@@ -69,7 +69,10 @@ class DiscordSurface:
         """A first post is a sign of life, and as urgent as a final text."""
         if self.is_new:
             return await self._desk.budget("post", self._home, is_urgent=True)
-        return await self._desk.budget("edit", self._home, is_urgent=is_final)
+        if not is_final:
+            return await self._desk.growth(self._home, self._turn)
+        self._desk.grown(self._home, self._turn)
+        return await self._desk.budget("edit", self._home, is_urgent=True)
 
     async def create(self, part: int, text: str, buttons: Sequence[Button]) -> MessageRef:
         """Post a part once: a nonce that is known gives the message that is there, which may show an earlier text."""

@@ -1,6 +1,6 @@
 """What discord.py tells us of messages, as events of ours; what is surely not for us becomes None (pure)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import discord
 
@@ -8,9 +8,8 @@ from adapters.discord.markup import named_first, readable
 from bot.events import Address, Attachment, Conversation, MessageDeleted, MessageReceived, Person, Quote
 
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
-_QUOTED = 100
-_CHAIN = 4
-"""How many messages of a chain of replies are quoted, at most."""
+_QUOTED, _CHAIN = 100, 4
+"""Characters of a question that name its thread, and messages of a chain of replies that are quoted, at most."""
 
 
 def received(message: discord.Message, bot: int, *, opens_threads: bool = False) -> MessageReceived | None:
@@ -28,22 +27,16 @@ def received(message: discord.Message, bot: int, *, opens_threads: bool = False)
     if not (text.strip() or files or forwarded or mentions_bot):
         return None
     is_own_thread = opens_threads and (mentions_bot or replies_to_bot) and isinstance(channel, discord.TextChannel)
-    thread = str(message.id) if is_own_thread else ""
-    guild = guild_of(message)
+    id, guild = str(message.id), guild_of(message)
+    thread, quote = (id, text[:_QUOTED]) if is_own_thread else ("", "")
     may = author.guild_permissions if isinstance(author, discord.Member) else None
     return MessageReceived(
-        id=str(message.id),
+        id=id,
         conversation=conversation_of(channel, guild, thread=thread),
         author=person_of(author, may),
         text=text,
         at=message.created_at.timestamp(),
-        address=Address(
-            channel=str(channel.id),
-            thread=thread,
-            reply_to=str(message.id),
-            recipient=str(author.id),
-            quote=text[:_QUOTED] if thread else "",
-        ),
+        address=Address(channel=str(channel.id), thread=thread, reply_to=id, recipient=str(author.id), quote=quote),
         is_direct=guild is None,
         mentions_bot=mentions_bot,
         replies_to_bot=replies_to_bot,
@@ -66,11 +59,10 @@ def conversation_of(
     channel: discord.abc.Snowflake, guild: int | None, *, thread: str = "", person: str = ""
 ) -> Conversation:
     """Where a transcript lives: a thread in its parent channel. What is direct shares the workspace `@me`."""
-    parent = channel.id
+    home, workspace = str(channel.id), str(guild or "@me")
     if isinstance(channel, discord.Thread):
-        parent, thread = channel.parent_id, str(channel.id)
-    workspace = str(guild or "@me")
-    return Conversation(platform="discord", workspace=workspace, channel=str(parent), thread=thread, person=person)
+        home, thread = str(channel.parent_id), home
+    return Conversation(platform="discord", workspace=workspace, channel=home, thread=thread, person=person)
 
 
 def guild_of(message: discord.Message) -> int | None:
@@ -93,12 +85,10 @@ def replied_to(message: discord.Message, bot: int) -> list[discord.Message]:
     """
     chain: list[discord.Message] = []
     while (link := message.reference) and link.type is discord.MessageReferenceType.reply and len(chain) < _CHAIN:
-        if not isinstance(link.resolved, discord.Message):
+        if not isinstance(link.resolved, discord.Message) or message.author.id == bot:
             break
         message = link.resolved
         chain.append(message)
-        if message.author.id == bot:
-            break
     return chain
 
 
@@ -118,8 +108,7 @@ def _read(message: discord.Message, bot: int) -> str:
 
 
 def _quoted(message: discord.Message, bot: int) -> Quote:
-    name = message.author.display_name
-    return Quote(kind="reply", text=_read(message, bot), author=name, id=str(message.id))
+    return Quote(kind="reply", text=_read(message, bot), author=message.author.display_name, id=str(message.id))
 
 
 def _forwarded(message: discord.Message) -> Iterator[Quote]:
@@ -129,8 +118,8 @@ def _forwarded(message: discord.Message) -> Iterator[Quote]:
 
 
 def _files(message: discord.Message) -> Iterator[Attachment]:
-    copies: Sequence[discord.Attachment] = [file for copy in message.message_snapshots for file in copy.attachments]
-    for file in (*message.attachments, *copies):
+    holders: tuple[discord.Message | discord.MessageSnapshot, ...] = (message, *message.message_snapshots)
+    for file in (file for holder in holders for file in holder.attachments):
         yield attachment_of(file, message.channel.id, message.id)
 
 

@@ -76,17 +76,11 @@ def is_of_private(interaction: discord.Interaction, control: Control) -> bool:
 def invoked(interaction: discord.Interaction, name: str, use: Use, *, is_private: bool) -> CommandInvoked:
     """A command; answered through its token, which is good for 15 minutes."""
     id, where, who, at, address = _common(interaction, is_private=is_private)
-    return CommandInvoked(
-        id=id,
-        conversation=where,
-        author=who,
-        at=at,
-        address=replace(address, token=interaction.token, expires_at=at + TOKEN_S, is_private=is_private),
-        name=name,
-        options=use.options,
-        quotes=use.quotes,
-        attachments=use.attachments,
+    address = replace(address, token=interaction.token, expires_at=at + TOKEN_S, is_private=is_private)
+    event = CommandInvoked(
+        id=id, conversation=where, author=who, at=at, address=address, name=name, options=use.options
     )
+    return replace(event, quotes=use.quotes, attachments=use.attachments)
 
 
 def acted(interaction: discord.Interaction, action: Action, turn: str, text: str, *, is_private: bool) -> ActionTaken:

@@ -17,6 +17,9 @@ GOALS = (
     "10,000 stored messages against 50",
     "append + load of the last 50",
     "memory against that at a tenth of the turns",
+    "429s while 20 answers stream",
+    "first post after its moment",
+    "gateway frame to the first call",
 )
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters.discord.client import FATAL, DiscordAdapter
+from adapters.discord.client import DiscordAdapter
 from adapters.discord.options import Options
+from adapters.discord.texts import FATAL
 from bot.errors import PlatformUnavailable, SettingsInvalid, StoreUnavailable
 from bot.events import MessageReceived
 from bot.shelf import RedisShelf
@@ -141,6 +142,7 @@ async def test_no_session_is_begun_beyond_our_own_count(
     server: DiscordServer, adapter: DiscordAdapter, shelf: FakeShelf
 ) -> None:
     """Our own count holds over restarts and over all processes."""
+    server.heartbeat_s = 3600.0  # discord.py leaves the thread that beats for a connection without a session
     shelf.waits["identify"] = [172.8, 172.8]
     for _ in range(2):
         with pytest.raises(PlatformUnavailable, match=r"used up .* 3 minutes"):
@@ -153,6 +155,7 @@ async def test_a_new_session_in_mid_run_counts_too(
     server: DiscordServer, adapter: DiscordAdapter, shelf: FakeShelf
 ) -> None:
     """A session that must be begun anew when none is left ends the run, before it is begun."""
+    server.heartbeat_s = 3600.0  # discord.py leaves the thread that beats for a connection without a session
 
     def invalidate() -> None:
         shelf.waits["identify"] = [172.8]

@@ -5,7 +5,8 @@ from contextlib import suppress
 import discord
 import pytest
 
-from adapters.discord.client import NO_CONTENT, DiscordAdapter
+from adapters.discord.client import DiscordAdapter
+from adapters.discord.texts import NO_CONTENT
 from bot.errors import PlatformUnavailable, SettingsInvalid, StoreUnavailable
 from bot.events import Address, Conversation, MessageReceived, Person
 from tests.servers.common import Fault

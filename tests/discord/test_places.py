@@ -247,6 +247,43 @@ async def test_all_processes_share_a_channels_budget(store: Store, server: Disco
     assert await desks[1].budget("post", 1, is_urgent=False) == 0.0
 
 
+async def test_growing_texts_take_turns(life: DiscordAdapter, clock: Clock) -> None:
+    """Each may grow as often as the channel's edits allow for so many of them; who ends makes room for the others."""
+    desk, gap_s = Desk(client=life._rest, shelf=FakeShelf(), limits=LIMITS, clock=clock), 1 / BUCKETS["edit"].per_s
+    assert [await desk.growth(1, turn) for turn in ("a", "b")] == [0.0, 0.0]
+    clock.advance(gap_s)
+    assert await desk.growth(1, "a") == pytest.approx(gap_s)
+    assert await desk.growth(2, "c") == 0.0
+    desk.grown(1, "b")
+    assert await desk.growth(1, "a") == 0.0
+    await desk.growth(1, "d")
+    clock.advance(31.0)
+    await desk.growth(1, "a")
+    clock.advance(gap_s)
+    assert await desk.growth(1, "a") == pytest.approx(0.0)
+    desk.grown(1, "a")
+    desk.grown(2, "c")
+    assert desk._growing == {}
+
+
+async def test_who_was_let_through_lets_others_go_first(store: Store, life: DiscordAdapter) -> None:
+    """Two that ask again and again, over one store: neither starves."""
+    desk = Desk(client=life._rest, shelf=RedisShelf(store, "discord"), limits=LIMITS)
+    turns: list[str] = []
+
+    async def grow(turn: str) -> None:
+        while len(turns) < 4:
+            if wait_s := await desk.growth(1, turn):
+                await asyncio.sleep(wait_s)
+            else:
+                turns.append(turn)
+
+    async with asyncio.TaskGroup() as group:
+        for turn in ("a", "b"):
+            group.create_task(grow(turn))
+    assert sorted(turns[:2]) == sorted(turns[2:4]) == ["a", "b"]
+
+
 async def test_finals_come_first(store: Store, life: DiscordAdapter) -> None:
     """Where a growing text has to wait, a final one does not, and the growing ones then wait for it as well."""
     desk = Desk(client=life._rest, shelf=RedisShelf(store, "discord"), limits=LIMITS)

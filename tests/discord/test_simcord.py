@@ -7,10 +7,10 @@ import discord
 import simcord
 
 from adapters.discord.client import DiscordAdapter
-from adapters.discord.commands import ASK_ABOUT, SUMMARISE
 from adapters.discord.gateway import Gateway
 from adapters.discord.markup import custom_id
 from adapters.discord.options import Options
+from adapters.discord.texts import ASK_ABOUT, SUMMARISE
 from bot.events import ActionTaken, Address, CommandInvoked, Event, MessageDeleted, MessageEdited, MessageReceived
 from bot.ports import Admission, Button
 from tests.discord.conftest import LIMITS

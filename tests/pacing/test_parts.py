@@ -189,6 +189,47 @@ async def test_sign_that_hangs_or_fails_harms_nothing() -> None:
     assert surface.wall.texts == ("Hello.",)
 
 
+# ---- what all replies of a place share
+
+
+async def test_a_growing_text_waits_for_its_turn() -> None:
+    """Where the place has no room the text waits, and the newest is written when its turn has come."""
+    surface, draft = surface_and_draft()
+    surface.waits[False] = [3.0, 2.0]
+    async with PartsReply(surface, draft) as reply:
+        for count in range(60):
+            reply.show("One. " + "two " * count)
+            await asyncio.sleep(0.1)
+            if count < 49:
+                assert surface.wall.writes == []
+    assert surface.wall.writes[0].count("two") >= 49
+
+
+async def test_a_turn_is_good_for_all_that_changed() -> None:
+    """What ends one message and begins the next is one turn: a reader does not wait twice for the new words."""
+    surface, draft = surface_and_draft()
+    async with PartsReply(surface, draft) as reply:
+        reply.show(LONG[:100])
+        await asyncio.sleep(1)
+        surface.waits[False] = [0.0, 1000.0]
+        reply.show(LONG[:300])
+        await asyncio.sleep(5)
+        assert len(surface.wall.messages) == 2
+        assert surface.waits[False] == [1000.0]
+
+
+async def test_a_final_text_asks_for_each_write() -> None:
+    """It waits as long as it is told, writes the rest then, and is told nothing for what stands there already."""
+    surface, draft = surface_and_draft()
+    started_at = asyncio.get_running_loop().time()
+    async with PartsReply(surface, draft) as reply:
+        surface.waits[True] = [2.0, 0.0, 3.0, 0.0]
+        await reply.finish(LONG[:300])
+        assert asyncio.get_running_loop().time() - started_at == pytest.approx(5.0)
+        assert surface.waits[True] == []
+    assert len(surface.wall.messages) == 2
+
+
 # ---- what is recorded
 
 
