@@ -43,6 +43,11 @@ class CommandSpec:
         return next((option for option in self.options if option.name == name), None)
 
 
+def is_private(spec: CommandSpec, options: Mapping[str, str]) -> bool:
+    """Whether only who uses the command sees its answer: as it is declared, unless a switch says otherwise."""
+    return options.get("private") == "on" or (spec.is_private and options.get("public") != "on")
+
+
 def form(spec: CommandSpec, options: Mapping[str, str]) -> tuple[OptionSpec, ...]:
     """The options that are still to be asked for in a dialog: a platform's modal, or one prompt after the other."""
     if not spec.options or options.get(spec.options[0].name, "") not in spec.dialog:

@@ -1,6 +1,6 @@
 """What the core asks of the outside: small Protocols, and the plain data that crosses them."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -109,6 +109,10 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """Close connections, after the last reply."""
+
+
+Suggest = Callable[[Conversation, str, str, str], Awaitable[Sequence[str]]]
+"""Values for an option that is completed as one types: the place, the command, the option, what was typed so far."""
 
 
 @runtime_checkable
