@@ -16,6 +16,7 @@ import uvloop
 
 from adapters.discord.client import DiscordAdapter
 from bench.report import Row
+from bot.channels import Channels
 from bot.conversation import Kit
 from bot.inbox import Inbox
 from bot.limits import Limits
@@ -52,6 +53,10 @@ class Ticking:
         yield Finished(reason="stop", model="bench/clock")
 
 
+async def blind(model: str) -> None:
+    """No model of the benchmark can see pictures."""
+
+
 @asynccontextmanager
 async def running(store_url: str, model: Ticking, limit: tuple[int, float]) -> AsyncIterator[DiscordServer]:
     """All of Parley but the model, and a Discord that refuses more writes of a kind in a channel than the limit."""
@@ -64,11 +69,12 @@ async def running(store_url: str, model: Ticking, limit: tuple[int, float]) -> A
         server.limit, server.is_limit_real = limit, True
         adapter = DiscordAdapter(server.token, RedisShelf(store, "discord"), server.api_base)
         inbox = Inbox(store, settings)
-        kit = Kit(inbox=inbox, model=model, limits=Limits(store, settings, time.time), settings=settings)
+        channels, limits = Channels(store, settings), Limits(store, settings, time.time)
+        kit = Kit(inbox=inbox, model=model, limits=limits, settings=settings, channels=channels, seeing=blind)
         worker, ready = Worker(kit, {"discord": adapter}, handle), asyncio.Event()
         tasks = [
             asyncio.create_task(worker.run()),
-            asyncio.create_task(adapter.run(EventIntake(inbox=inbox), ready.set)),
+            asyncio.create_task(adapter.run(EventIntake(inbox=inbox, channels=channels), ready.set)),
         ]
         await ready.wait()
         try:

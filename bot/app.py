@@ -285,7 +285,7 @@ async def examine(settings: Settings, channels: Sequence[str]) -> "list[Finding]
         from adapters.discord.examine import examine as examine_discord
 
         ids = [channel.partition(":")[2] for channel in channels if channel.startswith("discord:")]
-        looks = await examine_discord(settings.discord_token.get_secret_value(), settings.discord_api_base, ids)
+        looks = await examine_discord(settings.discord_token.get_secret_value(), settings.discord_api_base, ids, SPECS)
         found += [Finding("Discord", level, sentence, remedy) for level, sentence, remedy in looks]
     return found
 

@@ -104,6 +104,9 @@ class DiscordAdapter:
     async def since(self, place: Conversation, reader: Person, after: str, most: int) -> Sequence[MessageReceived]:
         return await files.since(self._rest(), place, reader, after, most)
 
+    def link(self, place: Conversation, message: str) -> str:
+        return f"https://discord.com/channels/{place.workspace}/{place.thread or place.channel}/{message}"
+
     def _rest(self) -> discord.Client:
         if self._client is None or self._client.user is None or self._client.is_closed():
             raise PlatformUnavailable("not logged in")

@@ -10,6 +10,7 @@ from discord.http import Route
 from adapters.discord.commands import are_declared
 from adapters.discord.errors import errors_as_ours
 from adapters.discord.files import Place, rights
+from bot.commands import CommandSpec
 from bot.errors import BotError
 
 PERMISSIONS = 309237746688
@@ -20,14 +21,14 @@ Found = tuple[Literal["ok", "warning", "failure"], str, str]
 """How bad it is, what was found, and what helps."""
 
 
-async def examine(token: str, api_base: str, channels: Sequence[str]) -> list[Found]:
-    """Every look; `channels` are ids. Never raises."""
+async def examine(token: str, api_base: str, channels: Sequence[str], commands: Sequence[CommandSpec]) -> list[Found]:
+    """Every look; `channels` are ids, `commands` what shall be declared. Never raises."""
     Route.BASE = api_base.rstrip("/")
     client, found = discord.Client(intents=discord.Intents.none(), proxy=getproxies().get("https")), list[Found]()
     try:
         with errors_as_ours():
             await client.login(token)
-            found += [seen async for seen in _application(client)]
+            found += [seen async for seen in _application(client, commands)]
         for channel in channels:
             found.append(await _channel(client, channel))
     except BotError as error:
@@ -37,14 +38,14 @@ async def examine(token: str, api_base: str, channels: Sequence[str]) -> list[Fo
     return found
 
 
-async def _application(client: discord.Client) -> AsyncIterator[Found]:
+async def _application(client: discord.Client, commands: Sequence[CommandSpec]) -> AsyncIterator[Found]:
     invite = discord.utils.oauth_url(client.application_id or 0, permissions=_NEEDED)
     yield "ok", f"the token is that of {client.user}; invite it with {invite}", ""
     flags = client.application.flags if client.application else discord.ApplicationFlags()
     if not (flags.gateway_message_content or flags.gateway_message_content_limited):
         remedy = f"Switch it on at {_PORTAL} > Message Content Intent."
         yield "warning", "only mentions, replies and direct messages are read: the content intent is off", remedy
-    if not await are_declared(client):
+    if not await are_declared(client, commands):
         yield "warning", "the slash commands are not declared", "`parley run` declares them as it starts."
 
 

@@ -86,7 +86,7 @@ class Gateway(discord.AutoShardedClient):
     # ---- what discord.py calls
 
     async def setup_hook(self) -> None:
-        await sync(self, self._shelf, is_user_install=bool(self._options.people))
+        await sync(self, self._shelf, self._options.commands, is_user_install=bool(self._options.people))
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Count the session; wait for its place. Over all processes, and over restarts."""

@@ -4,8 +4,10 @@ Nothing of them is kept in memory: a custom id tells all, so that a control outl
 """
 
 import asyncio
+import json
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar, get_args
 
@@ -15,7 +17,10 @@ from adapters.discord.errors import errors_as_ours
 from adapters.discord.markup import Control, control_of, custom_id
 from adapters.discord.options import Options
 from adapters.discord.texts import ACTIONS, ASK_ABOUT, FORGOTTEN, SUMMARISE, UNKNOWN
+from adapters.discord.translate import conversation_of
 from adapters.discord.uses import Use, acted, invoked, is_foreign, is_of_private, menu_on, used
+from bot.commands import OptionSpec, form
+from bot.commands import is_private as is_hidden
 from bot.errors import BotError, NotAllowed, StoreUnavailable
 from bot.events import Action
 from bot.ports import Intake, Shelf
@@ -56,16 +61,29 @@ class Interactions:
         match use.kind, control.action:
             case "other", _:
                 return
-            case "command", "ask":
+            case "typing", _:
+                await self._suggest(interaction, use)
+            case "command", name if spec := self._options.command(name):
                 for id, url in use.addresses:
                     await _soon(self._shelf.put(f"file:{id}", url, expires_s=_ADDRESS_S))
-                await self._invoke(interaction, "ask", use)
+                if fields := form(spec, dict(use.options)):
+                    begun = json.dumps([name, use.options])
+                    await _soon(self._shelf.put(f"form:{interaction.id}", begun, expires_s=_SUBJECT_S))
+                    await _open_form(interaction, name, custom_id("form", str(interaction.id)), fields)
+                else:
+                    await self._invoke(interaction, name, use)
+            case "dialog", "form":
+                if (said := await _soon(self._shelf.get(f"form:{control.turn}"))) is None:
+                    raise NotAllowed(control.turn, notice=FORGOTTEN)
+                name, options = json.loads(said)
+                given = (*((key, value) for key, value in options), *use.fields)
+                await self._invoke(interaction, name, replace(use, options=given))
             case "menu", name if name == ASK_ABOUT:
                 # A dialog cannot carry the message that it is about: so that lies on the shelf meanwhile.
                 await _soon(self._shelf.put(f"subject:{interaction.id}", use.subject, expires_s=_SUBJECT_S))
                 await _open(interaction, ASK_ABOUT, custom_id("ask", str(interaction.id)), "Your question")
             case "menu", name if name == SUMMARISE:
-                begin = Use(kind="menu", options=(("from", use.quotes[0].id),), is_private=True)
+                begin = Use(kind="menu", options=(("from", use.quotes[0].id),))
                 await self._invoke(interaction, "summarise", begin)
             case "dialog", "ask":
                 if (subject := await _soon(self._shelf.get(f"subject:{control.turn}"))) is None:
@@ -83,9 +101,20 @@ class Interactions:
                 raise NotAllowed(use.name, notice=UNKNOWN)
 
     async def _invoke(self, interaction: discord.Interaction, name: str, use: Use) -> None:
-        is_private = use.is_private or is_foreign(interaction)
+        spec, given = self._options.command(name), dict(use.options)
+        is_private = is_foreign(interaction) or (spec is not None and is_hidden(spec, given))
         await _soon(self._intake(invoked(interaction, name, use, is_private=is_private)))
         await interaction.response.defer(ephemeral=is_private, thinking=True)
+
+    async def _suggest(self, interaction: discord.Interaction, use: Use) -> None:
+        """What an option may be, as somebody types it; none where the store takes its time."""
+        found: Sequence[str] = ()
+        if self._options.suggest is not None:
+            place = conversation_of(interaction.channel or discord.Object(0), interaction.guild_id)
+            typed = dict(use.options).get(use.focus, "")
+            with suppress(StoreUnavailable):
+                found = await _soon(self._options.suggest(place, use.name, use.focus, typed))
+        await interaction.response.autocomplete([discord.app_commands.Choice(name=one, value=one) for one in found])
 
     async def _act(self, interaction: discord.Interaction, control: Control, action: Action, text: str) -> None:
         is_private = is_of_private(interaction, control)
@@ -120,6 +149,21 @@ async def _open_menu(interaction: discord.Interaction, control: Control) -> None
             view.add_item(discord.ui.Button[discord.ui.View](label=label, custom_id=id))
     view.stop()  # discord.py would keep it in memory
     await interaction.response.send_message("What else?", view=view, ephemeral=True)
+
+
+async def _open_form(interaction: discord.Interaction, name: str, id: str, fields: Sequence[OptionSpec]) -> None:
+    """A dialog for the long options of a command; a field's custom id is the option's name."""
+    modal = discord.ui.Modal(title=f"/{name}", custom_id=id, timeout=None)
+    for option in fields[:5]:
+        field = discord.ui.TextInput[discord.ui.Modal](
+            style=discord.TextStyle.paragraph,
+            custom_id=option.name,
+            max_length=min(option.most, 4000),
+            required=option.is_required,
+        )
+        modal.add_item(discord.ui.Label(text=option.help[:45], component=field))
+    modal.stop()  # discord.py would keep it in memory
+    await interaction.response.send_modal(modal)
 
 
 async def _open(interaction: discord.Interaction, title: str, id: str, label: str, *, is_required: bool = True) -> None:

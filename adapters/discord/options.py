@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from bot.commands import CommandSpec
+from bot.ports import Suggest
+
 CDN = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 """The only hosts that files are fetched from."""
 
@@ -12,7 +15,8 @@ class Options:
 
     `catch_up_s` is the age of the oldest message that is read back after an absence, 0 for none. In `workspaces` and
     `people` are ids of Discord: the guilds that are served (None: all), who may use a user install (empty: nobody).
-    `silence_s` is after how long without a word from Discord a connection counts as dead.
+    `commands` are the table's, `suggest` gives values for their options. `silence_s` is after how long without a word
+    from Discord a connection counts as dead.
     """
 
     shards: tuple[int, ...] = ()
@@ -22,8 +26,14 @@ class Options:
     ping_asker: bool = False
     workspaces: frozenset[str] | None = None
     people: frozenset[str] = field(default_factory=frozenset)
+    commands: tuple[CommandSpec, ...] = ()
+    suggest: Suggest | None = None
     file_hosts: frozenset[str] = CDN
     silence_s: float = 60.0
+
+    def command(self, name: str) -> CommandSpec | None:
+        """The command of this name."""
+        return next((spec for spec in self.commands if spec.name == name), None)
 
     def serves(self, guild: int | None) -> bool:
         """Whether this guild is on the list; what is direct has none."""

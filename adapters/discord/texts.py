@@ -11,5 +11,5 @@ NO_CONTENT, UNKNOWN, FORGOTTEN, UNREADABLE = (
 FATAL = {int(code): str(text) for code, text in _ALL["fatal"].items()}
 ACTIONS: dict[str, tuple[str, str]] = _ALL["actions"]
 """How the menu calls an action, and what is said when it is taken."""
-COMMANDS: list[dict[str, object]] = _ALL["commands"]
-ASK_ABOUT, SUMMARISE = (str(command["name"]) for command in COMMANDS[1:])
+MENU: list[dict[str, object]] = _ALL["menu"]
+ASK_ABOUT, SUMMARISE = (str(entry["name"]) for entry in MENU)

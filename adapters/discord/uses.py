@@ -19,15 +19,18 @@ Raw = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """`name` is the command's or the custom id, `text` what was written into a dialog.
+    """`name` is the command's or the custom id, `text` what was written into a dialog, `fields` the same by field.
 
+    Of what is being typed `focus` is the option.
     `subject` is the message that a menu was opened on, as Discord's JSON. `addresses` are where the attached files lie,
     for some hours, by the attachment's id: no message holds them.
     """
 
-    kind: Literal["command", "menu", "button", "dialog", "other"]
+    kind: Literal["command", "menu", "button", "dialog", "typing", "other"]
     name: str = ""
     text: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    focus: str = ""
     subject: str = ""
     is_private: bool = False
     options: tuple[tuple[str, str], ...] = ()
@@ -42,12 +45,17 @@ def used(interaction: discord.Interaction) -> Use:
     match interaction.type:
         case discord.InteractionType.application_command if data.get("type") == 1:
             return _command(interaction.id, data)
+        case discord.InteractionType.autocomplete:
+            focus = next(str(option["name"]) for option in data["options"] if option.get("focused"))
+            return Use(kind="typing", name=data["name"], options=_options(data["options"]), focus=focus)
         case discord.InteractionType.application_command if "messages" in data.get("resolved", {}):
             return menu_on(json.dumps(data["resolved"]["messages"][data["target_id"]]), data["name"])
         case discord.InteractionType.component:
             return Use(kind="button", name=data["custom_id"])
         case discord.InteractionType.modal_submit:
-            return Use(kind="dialog", name=data["custom_id"], text="".join(_written(data["components"])).strip())
+            fields = tuple(_written(data["components"]))
+            text = "".join(value for _, value in fields).strip()
+            return Use(kind="dialog", name=data["custom_id"], text=text, fields=fields)
     return Use(kind="other")
 
 
@@ -108,11 +116,17 @@ def _command(id: int, data: Raw) -> Use:
     return Use(
         kind="command",
         name=data["name"],
-        is_private=any(option["name"] == "private" and option["value"] for option in given),
-        options=tuple((option["name"], str(option["value"])) for option in given if option["type"] == 3),
+        options=_options(given),
         attachments=tuple(_attachment(file, f"interaction/{id}") for file in attached),
         addresses=tuple((f"interaction/{id}/{file['id']}", str(file["url"])) for file in attached),
     )
+
+
+def _options(given: Sequence[Raw]) -> tuple[tuple[str, str], ...]:
+    """The options as text; a switch is on or off, and a file comes beside them."""
+    found = [(option["name"], option["value"]) for option in given if option["type"] != _FILE]
+    texts = {True: "on", False: "off"}
+    return tuple((name, texts[value] if isinstance(value, bool) else str(value)) for name, value in found)
 
 
 def _name(user: Raw) -> str:
@@ -131,8 +145,9 @@ def _displayed(components: Sequence[Raw]) -> Iterator[str]:
         yield from _displayed(component.get("components", ()))
 
 
-def _written(components: Sequence[Raw]) -> Iterator[str]:
-    """The texts of a dialog: its fields stand in labels or, from older clients, in rows."""
+def _written(components: Sequence[Raw]) -> Iterator[tuple[str, str]]:
+    """The fields of a dialog with their texts: they stand in labels or, from older clients, in rows."""
     for component in components:
-        yield component.get("value") or ""
+        if "value" in component:
+            yield component["custom_id"], component["value"] or ""
         yield from _written([component["component"]] if "component" in component else component.get("components", ()))

@@ -1,6 +1,7 @@
 """A fake Discord with the real adapter made against it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import discord
 import pytest
@@ -10,6 +11,7 @@ from adapters.discord.client import DiscordAdapter
 from adapters.discord.options import Options
 from bot.pacing import Limits
 from bot.ports import Shelf
+from handlers.table import SPECS
 from tests.fakes.shelf import FakeShelf
 from tests.servers.common import Clock
 from tests.servers.discord import DiscordServer
@@ -40,7 +42,7 @@ def adapter(server: DiscordServer, shelf: FakeShelf) -> DiscordAdapter:
 
 def adapter_with(server: DiscordServer, shelf: Shelf, options: Options) -> DiscordAdapter:
     """An adapter that lives in the server's time."""
-    base, clock = server.api_base, server.clock
+    base, clock, options = server.api_base, server.clock, replace(options, commands=options.commands or SPECS)
     return DiscordAdapter(server.token, shelf, base, call_s=2.0, limits=LIMITS, options=options, clock=clock)
 
 

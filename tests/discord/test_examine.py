@@ -6,10 +6,12 @@ import discord
 import pytest
 from pydantic import SecretStr
 
+from adapters.discord.commands import declared
 from adapters.discord.examine import PERMISSIONS, examine
 from bot import app
 from bot.doctor import Finding
 from bot.settings import Settings
+from handlers.table import SPECS
 from tests.servers.common import Fault
 from tests.servers.discord import DiscordServer
 from tests.servers.discord_world import SEND
@@ -42,7 +44,7 @@ async def test_it_looks_at_token_intent_and_commands(server: DiscordServer) -> N
     assert (intent.level, commands.level) == ("warning", "warning")
     assert "Message Content Intent" in intent.remedy
     server.has_content_intent = True
-    server.commands = [{"name": name} for name in ("ask", "Ask about this", "Summarise from here")]
+    server.commands = [{"name": command["name"]} for command in declared(SPECS)]
     assert [found.level for found in await findings(server)] == ["ok"]
 
 
@@ -64,7 +66,7 @@ async def test_it_looks_at_channels_that_are_named(server: DiscordServer) -> Non
 async def test_a_token_that_does_not_work_is_said(server: DiscordServer, status: int, said: str) -> None:
     """Whatever keeps us out is one finding, and nothing is raised."""
     server.faults.append(Fault(match="GET /users/@me", status=status))
-    [found] = await examine("wrong", server.api_base, ["77"])
+    [found] = await examine("wrong", server.api_base, ["77"], SPECS)
     assert found[0] == "failure"
     assert said in found[1] + found[2]
 

@@ -8,10 +8,11 @@ import pytest
 from adapters.discord.client import DiscordAdapter
 from adapters.discord.markup import control_of, custom_id
 from adapters.discord.options import Options
-from adapters.discord.texts import ASK_ABOUT, COMMANDS, SUMMARISE
+from adapters.discord.texts import ASK_ABOUT, MENU, SUMMARISE
 from bot.errors import BotError, NotAllowed, StoreUnavailable
 from bot.events import ActionTaken, Attachment, CommandInvoked, Event, Person, Quote
 from bot.ports import Admission
+from handlers.table import SPECS
 from tests.discord.conftest import adapter_with
 from tests.fakes.shelf import FakeShelf
 from tests.servers.common import Fault
@@ -70,7 +71,7 @@ async def test_a_private_ask_is_a_private_conversation(server: DiscordServer, ad
         [event] = heard.events
     assert isinstance(event, CommandInvoked)
     assert (event.conversation.person, event.address.is_private, used.is_private) == (server.alice.id, True, True)
-    assert event.options == (("question", "why?"),)
+    assert event.options == (("question", "why?"), ("private", "on"))
 
 
 async def test_a_file_of_a_command_can_be_read_later(
@@ -361,7 +362,10 @@ async def test_commands_are_declared_when_they_change(server: DiscordServer, she
         async with running(adapter_with(server, shelf, Options(people=people)), Heard()):
             pass
     assert len(server.named(PUT)) == 2
-    assert [command["name"] for command in server.commands] == [command["name"] for command in COMMANDS]
+    assert [command["name"] for command in server.commands] == [
+        *(spec.name for spec in SPECS),
+        *(entry["name"] for entry in MENU),
+    ]
     assert {tuple(command["integration_types"]) for command in server.commands} == {(0, 1)}
     ask = next(command for command in server.commands if command["name"] == "ask")
     assert [(option["name"], option["type"]) for option in ask["options"]] == [

@@ -175,6 +175,12 @@ class DiscordServer(WireServer):
             data["resolved"] = {"attachments": {file.id: file.json(self.address) | {"ephemeral": True}}}
         return self._interact(channel, user or self.alice, 2, data, None, is_foreign=is_foreign)
 
+    def typing(self, channel: Channel, name: str, option: str, typed: str) -> Interaction:
+        """Somebody is typing an option of a slash command."""
+        options = [{"name": option, "type": 3, "value": typed, "focused": True}]
+        data: Json = {"id": self.world.snowflake(), "name": name, "type": 1, "options": options}
+        return self._interact(channel, self.alice, 4, data, None)
+
     def menu(self, message: Message, name: str, *, user: User | None = None, is_foreign: bool = False) -> Interaction:
         """Somebody uses an entry of a message's menu."""
         data = {"id": self.world.snowflake(), "name": name, "type": 3, "target_id": message.id}
