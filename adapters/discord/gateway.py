@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
-from urllib.request import getproxies
 
 import discord
+from discord.http import Route
 
 from adapters.discord.commands import sync
 from adapters.discord.entrance import MOST, Entrance, newer
 from adapters.discord.errors import errors_as_ours
 from adapters.discord.interactions import Interactions
-from adapters.discord.options import Options
+from adapters.discord.options import Options, proxy_for
 from adapters.discord.translate import deleted, guild_of, received
 from bot.errors import BotError, NotAllowed, PlatformUnavailable, ReplyUndeliverable, StoreUnavailable
 from bot.events import Event, MessageEdited
@@ -44,7 +44,7 @@ class Gateway(discord.AutoShardedClient):
             guild_ready_timeout=0.2,  # how long on_ready waits for more guilds; messages do not wait for it
             heartbeat_timeout=options.silence_s,
             max_ratelimit_timeout=30.0,
-            proxy=getproxies().get("https"),
+            proxy=proxy_for(Route.BASE),
         )
         self.entrance = Entrance(intake, shelf, clock)
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()

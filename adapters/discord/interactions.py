@@ -14,7 +14,7 @@ import discord
 from adapters.discord.errors import errors_as_ours
 from adapters.discord.markup import Control, control_of, custom_id
 from adapters.discord.options import Options
-from adapters.discord.texts import ACTIONS, ASK_ABOUT, FORGOTTEN, SUMMARISE, UNKNOWN
+from adapters.discord.texts import ACTIONS, ASK_ABOUT, SUMMARISE, TEXTS
 from adapters.discord.uses import Use, acted, invoked, is_foreign, is_of_private, menu_on, used
 from bot.errors import BotError, NotAllowed, StoreUnavailable
 from bot.events import Action
@@ -69,7 +69,7 @@ class Interactions:
                 await self._invoke(interaction, "summarise", begin)
             case "dialog", "ask":
                 if (subject := await _soon(self._shelf.get(f"subject:{control.turn}"))) is None:
-                    raise NotAllowed(control.turn, notice=FORGOTTEN)
+                    raise NotAllowed(control.turn, notice=TEXTS["forgotten"])
                 asked = replace(menu_on(subject, ASK_ABOUT), options=(("question", use.text),))
                 await self._invoke(interaction, "ask", asked)
             case "button", "more":
@@ -80,7 +80,7 @@ class Interactions:
             case "button" | "dialog", action if action in _KNOWN:
                 await self._act(interaction, control, _KNOWN[action], use.text)
             case _:
-                raise NotAllowed(use.name, notice=UNKNOWN)
+                raise NotAllowed(use.name, notice=TEXTS["unknown"])
 
     async def _invoke(self, interaction: discord.Interaction, name: str, use: Use) -> None:
         is_private = use.is_private or is_foreign(interaction)
@@ -124,10 +124,8 @@ async def _open_menu(interaction: discord.Interaction, control: Control) -> None
 
 async def _open(interaction: discord.Interaction, title: str, id: str, label: str, *, is_required: bool = True) -> None:
     """A dialog of one field."""
-    modal = discord.ui.Modal(title=title, custom_id=id, timeout=None)
-    field = discord.ui.TextInput[discord.ui.Modal](
-        style=discord.TextStyle.paragraph, max_length=2000, required=is_required
-    )
+    modal, style = discord.ui.Modal(title=title, custom_id=id, timeout=None), discord.TextStyle.paragraph
+    field = discord.ui.TextInput[discord.ui.Modal](style=style, max_length=2000, required=is_required)
     modal.add_item(discord.ui.Label(text=label, component=field))
     modal.stop()  # discord.py would keep it in memory
     await interaction.response.send_modal(modal)

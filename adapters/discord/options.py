@@ -1,6 +1,9 @@
 """What the people who run Parley decide about Discord, as plain data. Knows no part that uses it."""
 
 from dataclasses import dataclass, field
+from urllib.request import getproxies, proxy_bypass
+
+from yarl import URL
 
 CDN = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 """The only hosts that files are fetched from."""
@@ -28,3 +31,9 @@ class Options:
     def serves(self, guild: int | None) -> bool:
         """Whether this guild is on the list; what is direct has none."""
         return guild is None or self.workspaces is None or str(guild) in self.workspaces
+
+
+def proxy_for(address: str) -> str | None:
+    """The proxy that HTTPS_PROXY (for http: HTTP_PROXY) names, unless NO_PROXY excepts this address."""
+    url = URL(address)
+    return None if proxy_bypass(url.host or "") else getproxies().get(url.scheme)
