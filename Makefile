@@ -29,6 +29,7 @@ bench: dev ## measure, print a table and write JSON
 
 chaos: dev ## kill workers at random for minutes and check that nothing is lost (ARGS=...)
 	@$(PY) -m tests.chaos $(ARGS)
+	@$(if $(ARGS),,$(PY) -m tests.chaos --platform discord)
 
 lock: dev ## write the lock files in deploy/ anew
 	@sh deploy/lock.sh

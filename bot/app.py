@@ -30,7 +30,7 @@ from bot.store import Store
 from bot.stored import warm
 from bot.worker import ALIVE, Worker
 from handlers.intake import EventIntake
-from handlers.table import SPECS
+from handlers.table import SPECS, suggested
 from handlers.turns import handle
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 Tell = Callable[[str], None]
 
-Platforms = Callable[[Store], Sequence[Adapter]]
+Platforms = Callable[[Store, Channels], Sequence[Adapter]]
 """Makes the adapters over an open store, which is where they keep what they must."""
 Choice = tuple[Settings, Chain, str]
 """The settings with the budgets that the chosen model bears, the way to it, and the line that introduces it."""
@@ -129,8 +129,8 @@ async def assembled(settings: Settings, chain: Chain, platforms: Platforms) -> A
         # The client library loads beside the start, so that neither the start nor the first question waits for it.
         warming = asyncio.create_task(chain.warm())
         stack.push_async_callback(asyncio.wait, [warming])
-        by_platform = {adapter.platform: adapter for adapter in platforms(inbox.store)}
         channels = Channels(inbox.store, settings)
+        by_platform = {adapter.platform: adapter for adapter in platforms(inbox.store, channels)}
         kit = Kit(
             inbox=inbox,
             model=chain,
@@ -223,7 +223,7 @@ async def _in_terminal(settings: Settings, tell: Tell, name: str, question: str 
     console = Console(name=name, call_s=settings.call_s, question=question, commands=SPECS)
     async with (
         chosen_model(settings, tell) as (bearing, chain, line),
-        assembled(bearing, chain, lambda _: [console]) as app,
+        assembled(bearing, chain, lambda store, channels: [console]) as app,
     ):
         if question is None:
             tell(line)
@@ -257,7 +257,7 @@ async def is_alive(settings: Settings) -> bool:
         return bool(await inbox.store.command("EXISTS", ALIVE + platform.node()))
 
 
-def _platforms(settings: Settings, store: Store) -> list[Adapter]:
+def _platforms(settings: Settings, store: Store, channels: Channels) -> list[Adapter]:
     # Each adapter's library is loaded only where its token is set.
     found: list[Adapter] = []
     if settings.discord_token:
@@ -265,7 +265,8 @@ def _platforms(settings: Settings, store: Store) -> list[Adapter]:
 
         token = settings.discord_token.get_secret_value()
         shelf, base = RedisShelf(store, "discord"), settings.discord_api_base
-        found.append(DiscordAdapter(token, shelf, base, call_s=settings.call_s, options=_discord_options(settings)))
+        options = _discord_options(settings, channels)
+        found.append(DiscordAdapter(token, shelf, base, call_s=settings.call_s, options=options))
     if settings.slack_bot_token and settings.slack_app_token:
         from adapters.slack.client import SlackAdapter
 
@@ -290,7 +291,7 @@ async def examine(settings: Settings, channels: Sequence[str]) -> "list[Finding]
     return found
 
 
-def _discord_options(settings: Settings) -> "Options":
+def _discord_options(settings: Settings, channels: Channels) -> "Options":
     from adapters.discord.options import Options
 
     def ids(listed: Sequence[str]) -> frozenset[str]:
@@ -301,7 +302,9 @@ def _discord_options(settings: Settings) -> "Options":
         shards=tuple(int(shard) for shard in shards.split(",") if shard),
         shard_count=int(count) if count else None,
         catch_up_s=settings.discord_catch_up_s,
-        thread_per_question=settings.thread_per_question,
+        opens_threads=channels.opens_threads,
+        commands=SPECS,
+        suggest=partial(suggested, settings, channels),
         ping_asker=settings.ping_asker,
         workspaces=ids(settings.allowed_workspaces) if settings.allowed_workspaces else None,
         people=ids(settings.allowed_people),

@@ -86,6 +86,7 @@ class Channels:
             follow_up_s=settings.follow_up_s,
             hear=settings.hear,
             temperature=settings.temperature,
+            thread_per_question=settings.thread_per_question,
         )
         self._hashes: dict[str, Mapping[str, str]] = {}
         self._known: dict[str, ChannelSettings] = {}
@@ -103,6 +104,10 @@ class Channels:
         if version == self._version:
             self._known[conversation.key] = settings
         return settings
+
+    async def opens_threads(self, conversation: Conversation) -> bool:
+        """Whether a question there gets a thread of its own, where the platform can."""
+        return (await self.of(conversation)).thread_per_question
 
     async def personas(self, conversation: Conversation) -> dict[str, Persona]:
         """The personas of this workspace, by name."""

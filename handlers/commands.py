@@ -12,6 +12,7 @@ from bot.errors import NotAllowed, texts
 from bot.events import Action, ActionTaken, CommandInvoked, Conversation
 from bot.history import History
 from bot.inbox import Rating
+from bot.settings import Settings
 from bot.stored import Entry
 from handlers.why import explained
 
@@ -159,7 +160,7 @@ async def change_model(call: Call) -> str:
     name = call.options.get("name", "")
     if not name:
         here = await call.kit.channels.of(call.place)
-        rows = [f"- `{model}`" for model in allowed_models(call.kit)]
+        rows = [f"- `{model}`" for model in allowed_models(call.kit.settings)]
         return "\n".join([texts()["model"].format(name=here.model or texts()["default"]), *rows])
     await call.must_manage()
     return await _change(
@@ -220,14 +221,13 @@ async def give_feedback(call: Call) -> str:
     return texts()["thanks"]
 
 
-def allowed_models(kit: Kit) -> tuple[str, ...]:
+def allowed_models(settings: Settings) -> tuple[str, ...]:
     """The models that people may choose."""
-    settings = kit.settings
     return settings.models or tuple(dict.fromkeys(name for name in (settings.model, *settings.fallback_models) if name))
 
 
 def _allowed(call: Call, model: str) -> str:
-    known = allowed_models(call.kit)
+    known = allowed_models(call.kit.settings)
     if model and model not in known:
         raise WrongUse(call.spec, f"the model is one of {', '.join(known) or '(only the default)'}")
     return model

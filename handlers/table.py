@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.channels import NAMES
+from bot.channels import NAMES, Channels
 from bot.commands import CommandSpec, OptionSpec, usage
-from bot.conversation import Kit
 from bot.errors import texts
 from bot.events import Conversation
+from bot.settings import Settings
 from handlers.commands import (
     Call,
     Run,
@@ -142,12 +142,14 @@ TABLE: Mapping[str, Command] = {row.spec.name: row for row in _ROWS}
 SPECS: tuple[CommandSpec, ...] = tuple(row.spec for row in _ROWS)
 
 
-async def suggested(kit: Kit, place: Conversation, command: str, option: str, typed: str) -> list[str]:
+async def suggested(
+    settings: Settings, channels: Channels, place: Conversation, command: str, option: str, typed: str
+) -> list[str]:
     """Up to 25 values for an option that is completed as one types."""
     if option == "model" or command == "model":
-        values = ["default", *allowed_models(kit)]
+        values = ["default", *allowed_models(settings)]
     elif command == "persona":
-        values = ["default", *await kit.channels.personas(place)]
+        values = ["default", *await channels.personas(place)]
     else:
         values = []
     return [value for value in values if typed.lower() in value.lower()][:25]

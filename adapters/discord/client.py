@@ -15,7 +15,7 @@ from adapters.discord.direct import reply_at
 from adapters.discord.errors import errors_as_ours
 from adapters.discord.gateway import Gateway, log, too_many_sessions
 from adapters.discord.options import Options
-from adapters.discord.texts import FATAL, NO_CONTENT
+from adapters.discord.texts import FATAL, TEXTS
 from adapters.parts import PartsReply
 from bot.errors import PlatformUnavailable, SettingsInvalid
 from bot.events import Address, Attachment, Conversation, MessageReceived, Person
@@ -56,8 +56,10 @@ class DiscordAdapter:
 
         Raises SettingsInvalid where Discord will never let us in with these settings.
         """
-        client = Gateway(intake, ready, self._shelf, self._options, self._clock)
         await self.close()
+        # Private API, as are DEFAULT_GATEWAY and get_bot_gateway: tests/discord/test_private_apis.py.
+        Route.BASE = (self._api_base or Route.BASE).rstrip("/")
+        client = Gateway(intake, ready, self._shelf, self._options, self._clock)
         self._client = client
         tasks = [asyncio.create_task(work) for work in (self._connect(client), client.keep_up())]
         try:
@@ -75,12 +77,9 @@ class DiscordAdapter:
 
     async def _connect(self, client: Gateway) -> None:
         with errors_as_ours():
-            # Private API, as are DEFAULT_GATEWAY and get_bot_gateway: tests/discord/test_private_apis.py.
-            Route.BASE = (self._api_base or Route.BASE).rstrip("/")
             await client.login(self._token)
-            flags = client.application.flags if client.application else discord.ApplicationFlags()
-            if not (flags.gateway_message_content or flags.gateway_message_content_limited):
-                log.warning("%s", NO_CONTENT)
+            if not files.may_read_content(client):
+                log.warning("%s", TEXTS["no_content"])
                 client.drop_content_intent()
             shards, gateway, starts = await client.http.get_bot_gateway()
             if starts["remaining"] < len(self._options.shards or range(shards)):

@@ -10,16 +10,19 @@ import discord
 from adapters.discord.buttons import view_of
 from adapters.discord.desk import Desk
 from adapters.discord.errors import DeadToken, errors_as_ours
-from adapters.discord.reply import MESSAGES, DiscordSurface, as_file
+from adapters.discord.reply import DiscordSurface, as_file
 from adapters.discord.tables import with_tables
+from adapters.discord.uses import TOKEN_S
 from adapters.parts import PartsReply
-from bot.errors import MessageGone, ReplyUndeliverable
+from bot.errors import MessageGone, PlatformUnavailable, ReplyUndeliverable
 from bot.events import Address, MessageRef
 from bot.pacing import Limits
 from bot.ports import Button, Draft
 
 MARGIN_S = 60.0
 """An interaction's token is not used in its last minute: at 14 minutes the answer goes on in the channel."""
+ACKNOWLEDGED_S = 4.0
+"""A command is acknowledged once it is admitted: so an answer may be there a moment before its response is."""
 _ORIGINAL = cast(int, "@original")
 """The name that Discord gives to the original response; discord.py's type knows ids only."""
 
@@ -53,7 +56,7 @@ class OriginalSurface:
         if self._address.is_private:
             return 1
         is_member = self._desk.client().get_channel(int(self._address.channel)) is not None
-        return MESSAGES if is_member else 1
+        return self._beside.messages if is_member else 1
 
     async def sign(self) -> None:
         """Discord itself shows that we think, until the response has its text."""
@@ -68,6 +71,8 @@ class OriginalSurface:
                 self._beside.follow(int(shown.id))
                 return shown
             except (DeadToken, MessageGone) as error:
+                if self._desk.clock() < self._address.expires_at - TOKEN_S + ACKNOWLEDGED_S:
+                    raise PlatformUnavailable("not acknowledged yet", retry_in_s=0.3) from error
                 self._only_if_public(error)
         ref = await self._beside.create(part, text, buttons)
         self._ordinary.add(ref.id)

@@ -1,15 +1,15 @@
 """What `parley doctor` says of Discord: the token, the intent, the commands, and what the bot may do in a channel."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
-from urllib.request import getproxies
 
 import discord
 from discord.http import Route
 
 from adapters.discord.commands import are_declared
 from adapters.discord.errors import errors_as_ours
-from adapters.discord.files import Place, rights
+from adapters.discord.files import Place, may_read_content, rights
+from adapters.discord.options import proxy_for
 from bot.commands import CommandSpec
 from bot.errors import BotError
 
@@ -24,29 +24,23 @@ Found = tuple[Literal["ok", "warning", "failure"], str, str]
 async def examine(token: str, api_base: str, channels: Sequence[str], commands: Sequence[CommandSpec]) -> list[Found]:
     """Every look; `channels` are ids, `commands` what shall be declared. Never raises."""
     Route.BASE = api_base.rstrip("/")
-    client, found = discord.Client(intents=discord.Intents.none(), proxy=getproxies().get("https")), list[Found]()
+    client, found = discord.Client(intents=discord.Intents.none(), proxy=proxy_for(Route.BASE)), list[Found]()
     try:
         with errors_as_ours():
             await client.login(token)
-            found += [seen async for seen in _application(client, commands)]
-        for channel in channels:
-            found.append(await _channel(client, channel))
+            invite = discord.utils.oauth_url(client.application_id or 0, permissions=_NEEDED)
+            found.append(("ok", f"the token is that of {client.user}; invite it with {invite}", ""))
+            if not may_read_content(client):
+                off = "only mentions, replies and direct messages are read: the content intent is off"
+                found.append(("warning", off, f"Switch it on at {_PORTAL} > Message Content Intent."))
+            if not await are_declared(client, commands):
+                found.append(("warning", "the slash commands are not declared", "`parley run` does that at its start."))
+        found += [await _channel(client, channel) for channel in channels]
     except BotError as error:
         found.append(("failure", str(error), f"Check DISCORD_TOKEN; a new one: {_PORTAL} > Reset Token"))
     finally:
         await client.close()
     return found
-
-
-async def _application(client: discord.Client, commands: Sequence[CommandSpec]) -> AsyncIterator[Found]:
-    invite = discord.utils.oauth_url(client.application_id or 0, permissions=_NEEDED)
-    yield "ok", f"the token is that of {client.user}; invite it with {invite}", ""
-    flags = client.application.flags if client.application else discord.ApplicationFlags()
-    if not (flags.gateway_message_content or flags.gateway_message_content_limited):
-        remedy = f"Switch it on at {_PORTAL} > Message Content Intent."
-        yield "warning", "only mentions, replies and direct messages are read: the content intent is off", remedy
-    if not await are_declared(client, commands):
-        yield "warning", "the slash commands are not declared", "`parley run` declares them as it starts."
 
 
 async def _channel(client: discord.Client, id: str) -> Found:

@@ -8,7 +8,7 @@ from yarl import URL
 
 from adapters.discord.errors import errors_as_ours
 from adapters.discord.options import Options
-from adapters.discord.texts import UNREADABLE
+from adapters.discord.texts import TEXTS
 from adapters.discord.translate import attachment_of, received
 from bot.errors import FileUnreadable, NotAllowed, PlatformUnavailable, ReplyUndeliverable
 from bot.events import Attachment, Conversation, MessageReceived, Person
@@ -75,13 +75,19 @@ async def since(
     with errors_as_ours():
         channel = await client.fetch_channel(int(place.thread or place.channel))
         if not await _may_read(client, channel, int(reader.id)):
-            raise NotAllowed(place.key, notice=UNREADABLE)
+            raise NotAllowed(place.key, notice=TEXTS["unreadable"])
         first = discord.Object(int(after) - 1) if after else None
         if isinstance(channel, discord.abc.Messageable):
             async for message in channel.history(limit=most * _LOOKED_AT, after=first, oldest_first=False):
                 if len(found) < most and (event := received(message, client.user.id if client.user else 0)):
                     found.append(event)
     return found[::-1]
+
+
+def may_read_content(client: discord.Client) -> bool:
+    """Whether the application has the privileged intent, granted or (below the size for which one asks) switched on."""
+    flags = client.application.flags if client.application else discord.ApplicationFlags()
+    return flags.gateway_message_content or flags.gateway_message_content_limited
 
 
 async def rights(client: discord.Client, channel: Place, person: int) -> discord.Permissions:

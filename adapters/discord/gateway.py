@@ -6,18 +6,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
-from urllib.request import getproxies
 
 import discord
+from discord.http import Route
 
 from adapters.discord.commands import sync
 from adapters.discord.entrance import MOST, Entrance, newer
 from adapters.discord.errors import errors_as_ours
 from adapters.discord.interactions import Interactions
-from adapters.discord.options import Options
-from adapters.discord.translate import deleted, guild_of, received
+from adapters.discord.options import Options, proxy_for
+from adapters.discord.translate import conversation_of, deleted, guild_of, received
 from bot.errors import BotError, NotAllowed, PlatformUnavailable, ReplyUndeliverable, StoreUnavailable
-from bot.events import Event, MessageEdited
+from bot.events import Conversation, Event, MessageEdited
 from bot.ports import Intake, Shelf
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Gateway(discord.AutoShardedClient):
             guild_ready_timeout=0.2,  # how long on_ready waits for more guilds; messages do not wait for it
             heartbeat_timeout=options.silence_s,
             max_ratelimit_timeout=30.0,
-            proxy=getproxies().get("https"),
+            proxy=proxy_for(Route.BASE),
         )
         self.entrance = Entrance(intake, shelf, clock)
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -149,7 +149,10 @@ class Gateway(discord.AutoShardedClient):
     async def _hear(self, message: discord.Message, *, is_edit: bool = False) -> None:
         with suppress(BotError), errors_as_ours():
             await self._complete(message)
-        event = received(message, self.user.id if self.user else 0, opens_threads=self._options.thread_per_question)
+        bot = self.user.id if self.user else 0
+        event = received(message, bot)
+        if event is not None and await self._opens_threads(event.conversation):
+            event = received(message, bot, opens_threads=True)
         if event is None:
             return
         guild, refusal = guild_of(message), ""
@@ -172,12 +175,19 @@ class Gateway(discord.AutoShardedClient):
                 await message.channel.send(refusal, reference=message.to_reference(fail_if_not_exists=False))
 
     async def _forget(self, ids: set[int], payload: Deletion) -> None:
-        guild, threads = payload.guild_id, self._options.thread_per_question
+        guild = payload.guild_id
         if self._options.serves(guild):
             with suppress(BotError), errors_as_ours():
                 channel = await self._channel(payload.channel_id, guild)
+                threads = await self._opens_threads(conversation_of(channel, guild))
                 for event in deleted(sorted(ids), channel, guild, self._clock(), opens_threads=threads):
                     await self._admit(event, guild)
+
+    async def _opens_threads(self, place: Conversation) -> bool:
+        """Whether a question there gets a thread of its own; not while the store that knows is away."""
+        with suppress(StoreUnavailable):
+            return self._options.opens_threads is not None and await self._options.opens_threads(place)
+        return False
 
     async def _admit(self, event: Event, guild: int | None) -> None:
         await self.entrance.admit(event, ((guild or 0) >> 22) % (self.shard_count or 1))

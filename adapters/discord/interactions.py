@@ -16,7 +16,7 @@ import discord
 from adapters.discord.errors import errors_as_ours
 from adapters.discord.markup import Control, control_of, custom_id
 from adapters.discord.options import Options
-from adapters.discord.texts import ACTIONS, ASK_ABOUT, FORGOTTEN, SUMMARISE, UNKNOWN
+from adapters.discord.texts import ACTIONS, ASK_ABOUT, SUMMARISE, TEXTS
 from adapters.discord.translate import conversation_of
 from adapters.discord.uses import Use, acted, invoked, is_foreign, is_of_private, menu_on, used
 from bot.commands import OptionSpec, form
@@ -74,7 +74,7 @@ class Interactions:
                     await self._invoke(interaction, name, use)
             case "dialog", "form":
                 if (said := await _soon(self._shelf.get(f"form:{control.turn}"))) is None:
-                    raise NotAllowed(control.turn, notice=FORGOTTEN)
+                    raise NotAllowed(control.turn, notice=TEXTS["forgotten"])
                 name, options = json.loads(said)
                 given = (*((key, value) for key, value in options), *use.fields)
                 await self._invoke(interaction, name, replace(use, options=given))
@@ -87,7 +87,7 @@ class Interactions:
                 await self._invoke(interaction, "summarise", begin)
             case "dialog", "ask":
                 if (subject := await _soon(self._shelf.get(f"subject:{control.turn}"))) is None:
-                    raise NotAllowed(control.turn, notice=FORGOTTEN)
+                    raise NotAllowed(control.turn, notice=TEXTS["forgotten"])
                 asked = replace(menu_on(subject, ASK_ABOUT), options=(("question", use.text),))
                 await self._invoke(interaction, "ask", asked)
             case "button", "more":
@@ -98,7 +98,7 @@ class Interactions:
             case "button" | "dialog", action if action in _KNOWN:
                 await self._act(interaction, control, _KNOWN[action], use.text)
             case _:
-                raise NotAllowed(use.name, notice=UNKNOWN)
+                raise NotAllowed(use.name, notice=TEXTS["unknown"])
 
     async def _invoke(self, interaction: discord.Interaction, name: str, use: Use) -> None:
         spec, given = self._options.command(name), dict(use.options)
@@ -168,10 +168,8 @@ async def _open_form(interaction: discord.Interaction, name: str, id: str, field
 
 async def _open(interaction: discord.Interaction, title: str, id: str, label: str, *, is_required: bool = True) -> None:
     """A dialog of one field."""
-    modal = discord.ui.Modal(title=title, custom_id=id, timeout=None)
-    field = discord.ui.TextInput[discord.ui.Modal](
-        style=discord.TextStyle.paragraph, max_length=2000, required=is_required
-    )
+    modal, style = discord.ui.Modal(title=title, custom_id=id, timeout=None), discord.TextStyle.paragraph
+    field = discord.ui.TextInput[discord.ui.Modal](style=style, max_length=2000, required=is_required)
     modal.add_item(discord.ui.Label(text=label, component=field))
     modal.stop()  # discord.py would keep it in memory
     await interaction.response.send_modal(modal)

@@ -1,8 +1,13 @@
 """What the people who run Parley decide about Discord, as plain data. Knows no part that uses it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from urllib.request import getproxies, proxy_bypass
+
+from yarl import URL
 
 from bot.commands import CommandSpec
+from bot.events import Conversation
 from bot.ports import Suggest
 
 CDN = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
@@ -15,14 +20,14 @@ class Options:
 
     `catch_up_s` is the age of the oldest message that is read back after an absence, 0 for none. In `workspaces` and
     `people` are ids of Discord: the guilds that are served (None: all), who may use a user install (empty: nobody).
-    `commands` are the table's, `suggest` gives values for their options. `silence_s` is after how long without a word
-    from Discord a connection counts as dead.
+    `opens_threads` tells where each question gets a thread of its own. `commands` are the table's, `suggest` gives
+    values for their options. `silence_s` is after how long without a word from Discord a connection counts as dead.
     """
 
     shards: tuple[int, ...] = ()
     shard_count: int | None = None
     catch_up_s: float = 900.0
-    thread_per_question: bool = False
+    opens_threads: Callable[[Conversation], Awaitable[bool]] | None = None
     ping_asker: bool = False
     workspaces: frozenset[str] | None = None
     people: frozenset[str] = field(default_factory=frozenset)
@@ -38,3 +43,9 @@ class Options:
     def serves(self, guild: int | None) -> bool:
         """Whether this guild is on the list; what is direct has none."""
         return guild is None or self.workspaces is None or str(guild) in self.workspaces
+
+
+def proxy_for(address: str) -> str | None:
+    """The proxy that HTTPS_PROXY (for http: HTTP_PROXY) names, unless NO_PROXY excepts this address."""
+    url = URL(address)
+    return None if proxy_bypass(url.host or "") else getproxies().get(url.scheme)

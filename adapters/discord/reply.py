@@ -23,11 +23,12 @@ from bot.events import Address, MessageRef
 from bot.pacing import Limits
 from bot.ports import Button
 
-MESSAGES = 5
+MESSAGES, _ANY = 5, 1000
 """What is longer than so many messages is attached as a file."""
 OLD_S = 3600.0
 """From this age on Discord counts the edits of a message (its error 30046)."""
 _READ = 500
+_NO_THREAD = "-# I could not open a thread for this, so I answer here."
 _PATIENCE_S = 30.0
 """A thread that Discord lets us open only later than this is not waited for."""
 
@@ -39,8 +40,6 @@ class DiscordSurface:
     it tells `find` what is ours, as do the custom ids of its buttons. Discord takes a nonce for the same message for
     some minutes only, and does not give it back later (discord.py#2451).
     """
-
-    messages = MESSAGES
 
     def __init__(self, desk: Desk, address: Address, turn: str) -> None:
         self._desk, self._address, self._turn = desk, address, turn
@@ -55,6 +54,12 @@ class DiscordSurface:
     @property
     def limits(self) -> Limits:
         return self._desk.limits
+
+    @property
+    def messages(self) -> int:
+        """Where we are known not to be allowed to attach files there are as many messages as it takes."""
+        may = self._desk.permissions(self._home)
+        return MESSAGES if may is None or may.attach_files else _ANY
 
     def follow(self, message: int) -> None:
         """From now on the parts reply to this message."""
@@ -219,9 +224,10 @@ class DiscordSurface:
                 raise
             self._thread = 0
             if await self._desk.first(f"unopened:{self._home}"):
+                refers, self._refers = self._refers, False  # so that nobody takes it for a part of the answer
                 with suppress(BotError):
-                    notice = "-# I could not open a thread for this, so I answer here."
-                    await self._post(f"{self._turn[:18]}:no", notice, ())
+                    await self._post(f"{self._turn[:18]}:no", _NO_THREAD, ())
+                self._refers = refers
 
     async def _unarchive(self) -> None:
         try:

@@ -20,6 +20,7 @@ from uvloop import new_event_loop
 from adapters.discord.client import DiscordAdapter
 from adapters.discord.desk import BUCKETS, Bucket
 from bot.app import assembled, chosen_model
+from bot.channels import Channels
 from bot.crashpoints import CrashPoint, on_reach
 from bot.ports import Adapter
 from bot.settings import Rate, Settings
@@ -86,7 +87,7 @@ async def _serve(options: Options) -> None:
             await app.run(lambda: None)
 
 
-def _platforms(options: Options, store: Store) -> list[Adapter]:
+def _platforms(options: Options, store: Store, channels: Channels) -> list[Adapter]:
     if options.kind == "chaos":
         return [ChaosAdapter(options.platform, options.name, options.call)]
     limits = replace(LIMITS, characters=options.characters)

@@ -19,6 +19,14 @@ from tests.servers.discord import DiscordServer
 LIMITS = Limits(characters=1990, cadence_s=0.01, sign_every_s=8.0, first_characters=1, first_s=0.01)
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy of the machine is on the way to the fake."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()

@@ -42,7 +42,7 @@ def address_of(server: DiscordServer, used: Interaction) -> Address:
         channel=used.channel,
         recipient=server.alice.id,
         token=used.token,
-        expires_at=server.clock() + 900.0,
+        expires_at=server.clock() + 890.0,
         is_private=used.is_private,
     )
 
@@ -269,3 +269,22 @@ async def test_webhook_edit_message_takes_the_name_of_the_original(server: Disco
     message = await hook.edit_message("@original", content="x")  # type: ignore[call-overload]
     assert (str(message.id), server.calls[-1].name.rpartition("/")[2]) == (used.message, "@original")
     assert str((await hook.fetch_message("@original")).id) == used.message  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+async def test_an_answer_that_is_faster_than_the_acknowledgement_waits_for_it(
+    server: DiscordServer, life: DiscordAdapter, is_private: bool
+) -> None:
+    """Until Discord has heard that we think there is no response to write into: that is no dead token."""
+    server.faults.append(Fault(match="POST /interactions/*/callback", status=200, is_held=True))
+    used = server.command(server.general, "ask", {"question": "why?", "private": is_private})
+    await server.until(lambda: server.held, "an acknowledgement on its way")
+    address = replace(address_of(server, used), expires_at=server.clock() + 900.0, is_private=is_private)
+    async with life.reply(address, FakeDraft(TURN)) as reply:
+        finishing = asyncio.create_task(reply.finish("Quick."))
+        await server.until(lambda: server.named(PATCH_ORIGINAL), "a first attempt")
+        server.release()
+        await finishing
+    assert shown(server) == ["Quick."]
+    assert server.general.by(server.bot)[0].id == used.message
+    assert server.named("POST /channels/*") == []

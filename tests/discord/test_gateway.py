@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from adapters.discord.client import DiscordAdapter
-from adapters.discord.options import Options
+from adapters.discord.options import Options, proxy_for
 from adapters.discord.texts import FATAL
 from bot.errors import PlatformUnavailable, SettingsInvalid, StoreUnavailable
 from bot.events import MessageReceived
@@ -214,8 +214,12 @@ async def test_all_shards_that_discord_asks_for_are_served(server: DiscordServer
 
 
 async def test_a_proxy_is_honoured(server: DiscordServer, shelf: FakeShelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HTTPS_PROXY is on the way of requests and of the gateway: here it is the fake itself."""
-    monkeypatch.setenv("https_proxy", server.address)
+    """A proxy is on the way of requests and of the gateway: here it is the fake itself. NO_PROXY excepts hosts."""
+    monkeypatch.setenv("http_proxy", server.address)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "discord.com,.invalid.example")
+    assert proxy_for("https://discord.com/api/v10") is None
+    assert proxy_for("https://discord.example/api/v10") == "http://127.0.0.1:1"
     adapter, heard = DiscordAdapter(server.token, shelf, "http://discord.invalid/api/v10"), Heard()
     async with running(adapter, heard):
         server.ask(server.general, "through the proxy")

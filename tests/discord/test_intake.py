@@ -6,7 +6,7 @@ import discord
 import pytest
 
 from adapters.discord.client import DiscordAdapter
-from adapters.discord.texts import NO_CONTENT
+from adapters.discord.texts import TEXTS
 from bot.errors import PlatformUnavailable, SettingsInvalid, StoreUnavailable
 from bot.events import Address, Conversation, MessageReceived, Person
 from tests.servers.common import Fault
@@ -179,4 +179,6 @@ async def test_without_the_intent_it_says_so_and_goes_on(
         server.ask(server.general, "can you hear me?")
         await heard.message()
     assert [event.text for event in heard.messages] == ["can you hear me?"]
-    assert [record.message for record in caplog.records if "Message Content Intent" in record.message] == [NO_CONTENT]
+    assert [record.message for record in caplog.records if "Message Content Intent" in record.message] == [
+        TEXTS["no_content"]
+    ]

@@ -5,7 +5,7 @@ import pytest
 from adapters.discord.client import DiscordAdapter
 from adapters.discord.options import Options
 from bot.errors import NotAllowed, StoreUnavailable
-from bot.events import Attachment, Event, MessageDeleted, MessageEdited, MessageReceived, Quote
+from bot.events import Attachment, Conversation, Event, MessageDeleted, MessageEdited, MessageReceived, Quote
 from tests.discord.conftest import adapter_with
 from tests.fakes.shelf import FakeShelf
 from tests.servers.common import Fault, Json
@@ -217,9 +217,14 @@ async def test_an_unknown_thread_is_looked_up(server: DiscordServer, adapter: Di
     assert event.conversation.key == f"discord:{server.world.guild}:{server.general.id}:{thread.id}"
 
 
+async def always(place: Conversation) -> bool:
+    """Every question gets a thread."""
+    return True
+
+
 async def test_a_question_may_have_a_thread_of_its_own(server: DiscordServer, shelf: FakeShelf) -> None:
     """With a thread for each question its conversation is that thread, whose id is known before it exists."""
-    adapter, heard = adapter_with(server, shelf, Options(thread_per_question=True)), Heard()
+    adapter, heard = adapter_with(server, shelf, Options(opens_threads=always)), Heard()
     direct = server.world.add_direct(server.alice)
     async with running(adapter, heard):
         asked = server.ask(server.general, "a topic?")

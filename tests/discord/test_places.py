@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -20,7 +20,7 @@ from tests.fakes.reply import FakeDraft
 from tests.fakes.shelf import FakeShelf
 from tests.servers.common import Clock, Fault
 from tests.servers.discord import DiscordServer
-from tests.servers.discord_world import HISTORY, SEND, SEND_IN_THREADS, VIEW, Channel, Message
+from tests.servers.discord_world import ATTACH, HISTORY, SEND, SEND_IN_THREADS, VIEW, Channel, Message
 from tests.servers.harness import Heard, running
 
 POST, THREAD = "POST /channels/*/messages", "POST /channels/*/messages/*/threads"
@@ -109,6 +109,7 @@ async def test_where_no_thread_can_be_opened_the_channel_is_told(
         async with life.reply(address_of(asked, thread=True), FakeDraft(asked.id)) as reply:
             await reply.finish("Here.")
     notice, *answers = server.general.by(server.bot)
+    assert notice.reply_to == ""
     assert notice.content == "-# I could not open a thread for this, so I answer here."
     assert [message.content for message in answers] == ["Here.", "Here."]
     assert all(message.reply_to for message in answers)
@@ -206,6 +207,29 @@ async def test_without_the_right_to_read_an_answer_is_no_reply(server: DiscordSe
     async with running(adapter, Heard()):
         await surface_of(adapter, server.ask(server.general, "well?")).create(0, "here", ())
     assert [message.reply_to for message in server.general.by(server.bot)] == [""]
+
+
+async def test_without_the_right_to_attach_there_are_more_messages(
+    server: DiscordServer, adapter: DiscordAdapter
+) -> None:
+    """An answer is whole also where no file may hang at it."""
+    server.general.denied = ATTACH
+    text = "\n\n".join(f"{number}. " + "word " * 100 for number in range(25))
+    async with running(adapter, Heard()):
+        asked = server.ask(server.general, "well?")
+        async with adapter.reply(address_of(asked), FakeDraft()) as reply:
+            await reply.finish(text)
+    assert "".join("".join(shown(server, server.general)).split()) == "".join(text.split())
+    assert len(server.general.by(server.bot)) > 5
+
+
+async def test_an_answer_without_a_word_is_no_message(server: DiscordServer, life: DiscordAdapter) -> None:
+    """Discord refuses empty messages (50006), and a made-up text would be no answer: nothing is posted."""
+    asked = server.ask(server.general, "well?")
+    async with life.reply(address_of(asked), FakeDraft()) as reply:
+        reply.show(" \n")
+        await reply.finish(" \n")
+    assert server.named(POST) == []
 
 
 async def test_a_refusal_is_remembered_for_a_minute(server: DiscordServer, life: DiscordAdapter, clock: Clock) -> None:
@@ -341,24 +365,29 @@ async def test_the_first_post_is_as_urgent_as_a_final(
 
 
 async def test_four_answers_stream_in_a_channel_without_a_429(store: Store, server: DiscordServer) -> None:
-    """Under the limits that Discord has, with its headers: no refusal, and no call that sleeps behind its success."""
+    """Under Discord's limits, with its headers: nothing is refused, and no bucket is emptied while the texts grow.
+
+    discord.py sleeps behind the call that empties a bucket.
+    """
     server.limit, server.is_limit_real, server.clock = (5, 5.0), True, time.time
     limits = replace(LIMITS, cadence_s=0.3)
     adapter = DiscordAdapter(server.token, RedisShelf(store, "discord"), server.api_base, limits=limits)
+    grown = asyncio.Barrier(5)
 
-    async def answer(number: int, show: Callable[[int], str]) -> None:
+    async def answer(number: int) -> None:
         asked = server.ask(server.general, f"{number}?")
         async with adapter.reply(address_of(asked), FakeDraft(f"t{number}")) as reply:
-            for count in range(1, 25):
-                reply.show(show(count))
+            for count in range(1, 56):
+                reply.show("Word. " * count)
                 await asyncio.sleep(0.1)
-            await reply.finish(show(25))
+            await grown.wait()
+            await reply.finish("Word. " * 56)
 
     async with running(adapter, Heard()):
         async with asyncio.TaskGroup() as group:
             for number in range(4):
-                group.create_task(answer(number, lambda count: "Word. " * count))
-    assert shown(server, server.general) == [("Word. " * 25).strip()] * 4
+                group.create_task(answer(number))
+            await grown.wait()
+            assert (server.fullest["PATCH channels messages"], server.fullest["POST channels messages"]) == (4, 4)
+    assert shown(server, server.general) == [("Word. " * 56).strip()] * 4
     assert server.limited == 0
-    assert server.fullest["PATCH channels messages"] <= 5
-    assert server.fullest["POST channels messages"] == 4

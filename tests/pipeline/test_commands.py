@@ -242,7 +242,8 @@ async def test_a_persona_speaks_where_it_is_used(store_url: str) -> None:
         await it.platform.say("hello")
         await it.answered(2)
         assert "pirate" not in model.requests[1].messages[0].content
-        assert await suggested(it.worker.kit, HERE, "persona", "model", "LAR") == ["large"]
+        kit = it.worker.kit
+        assert await suggested(kit.settings, kit.channels, HERE, "persona", "model", "LAR") == ["large"]
 
 
 async def test_a_model_is_chosen_among_those_allowed(store_url: str) -> None:
@@ -255,7 +256,8 @@ async def test_a_model_is_chosen_among_those_allowed(store_url: str) -> None:
         await it.platform.say("hello")
         await it.answered(1)
         assert model.requests[0].model == "large"
-        assert await suggested(it.worker.kit, HERE, "model", "name", "") == ["default", "small", "large"]
+        kit = it.worker.kit
+        assert await suggested(kit.settings, kit.channels, HERE, "model", "name", "") == ["default", "small", "large"]
 
 
 async def test_usage_tells_todays_tokens(store_url: str) -> None:
