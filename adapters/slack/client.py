@@ -11,8 +11,9 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.parts import PartsReply
+from adapters.slack.errors import errors_as_ours
 from adapters.slack.markup import harmless
-from adapters.slack.reply import SlackSurface, errors_as_ours
+from adapters.slack.reply import SlackSurface
 from adapters.slack.translate import received
 from bot.errors import ReplyUndeliverable, SettingsInvalid
 from bot.events import Address

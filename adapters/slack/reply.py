@@ -1,33 +1,16 @@
 """The messages of one reply on Slack: the primitives that `adapters.parts` plans over. Errors leave as ours."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 
-import aiohttp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.slack.errors import errors_as_ours
 from adapters.slack.markup import shown
-from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
+from bot.errors import BotError
 from bot.events import Address, MessageRef
 from bot.pacing import Limits
 from bot.ports import Button
-
-_AGAIN = ("ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout")
-
-
-@contextmanager
-def errors_as_ours() -> Iterator[None]:
-    """Turn what slack-sdk and aiohttp raise into PlatformUnavailable (again later) or ReplyUndeliverable (never)."""
-    try:
-        yield
-    except SlackApiError as error:
-        code = getattr(error.response, "data", {}).get("error")  # an answer that is no JSON is aiohttp's: no `data`
-        if code is not None and code not in _AGAIN:
-            raise (MessageGone if code == "message_not_found" else ReplyUndeliverable)(code) from error
-        raise PlatformUnavailable(str(error), retry_in_s=float(error.response.headers.get("Retry-After", 2))) from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise PlatformUnavailable(str(error)) from error
 
 
 class SlackSurface:

@@ -1,10 +1,10 @@
 """What Slack sends, as events of ours; what is surely not for us becomes None (pure: no I/O, no clock)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from adapters.slack.markup import readable
-from bot.events import Address, Conversation, MessageReceived, Person
+from bot.events import Action, Address, Conversation, MessageReceived, Person
 
 _SPOKEN = (None, "file_share", "me_message", "thread_broadcast")
 
@@ -31,3 +31,16 @@ def received(body: Mapping[str, Any], bot: str) -> MessageReceived | None:
         mentions_bot=f"<@{bot}>" in text or f"<@{bot}|" in text,
         replies_to_bot=event.get("parent_user_id") == bot,
     )
+
+
+def pressed(control: Mapping[str, Any]) -> tuple[Action, str] | None:
+    """Which action a control of an answer means, and for which turn; None where it is none of ours.
+
+    A button has the id `parley:<action>` and its turn as the value. An overflow menu and the feedback buttons have one
+    id for all they offer (`parley:more`, `parley:rate`), and the chosen value is `<action>:<turn>`.
+    """
+    ours, _, named = str(control.get("action_id", "")).partition(":")
+    value = str((control.get("selected_option") or control).get("value", ""))
+    action, _, turn = value.rpartition(":") if ":" in value else (named, "", value)
+    known = next((one for one in get_args(Action) if one == action), None)
+    return (known, turn) if ours == "parley" and known is not None else None
