@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -24,11 +24,15 @@ from bot.model.faults import Patience
 from bot.model.providers import Provider, main_provider
 from bot.ports import Adapter
 from bot.settings import Rate, Settings
+from bot.shelf import RedisShelf
 from bot.store import Store
 from bot.stored import warm
 from bot.worker import ALIVE, Worker
 from handlers.intake import EventIntake
 from handlers.turns import handle
+
+if TYPE_CHECKING:
+    from adapters.slack.options import Options
 
 log = logging.getLogger(__name__)
 Tell = Callable[[str], None]
@@ -162,12 +166,13 @@ async def chosen_model(settings: Settings, tell: Tell) -> AsyncIterator[Choice]:
 def providers(settings: Settings) -> list[Provider]:
     """The model servers of the settings, the main one first."""
 
-    def secret(value: SecretStr | None) -> str:
-        return value.get_secret_value() if value else ""
-
-    main = main_provider(base_url=settings.openai_base_url, key=secret(settings.openai_api_key), wire=settings.wire)
+    main = main_provider(base_url=settings.openai_base_url, key=_secret(settings.openai_api_key), wire=settings.wire)
     named = settings.providers.items()
-    return [main, *(Provider(name=name, base_url=p.base_url, key=secret(p.key), wire=p.wire) for name, p in named)]
+    return [main, *(Provider(name=name, base_url=p.base_url, key=_secret(p.key), wire=p.wire) for name, p in named)]
+
+
+def _secret(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value else ""
 
 
 async def run(settings: Settings, tell: Tell) -> int:
@@ -251,14 +256,42 @@ def _platforms(settings: Settings, store: Store) -> list[Adapter]:
 
         token = settings.discord_token.get_secret_value()
         found.append(DiscordAdapter(token, api_base=settings.discord_api_base, call_s=settings.call_s))
-    if settings.slack_bot_token and settings.slack_app_token:
+    if settings.slack_bot_token:
         from adapters.slack.client import SlackAdapter
 
-        tokens = (settings.slack_bot_token.get_secret_value(), settings.slack_app_token.get_secret_value())
-        found.append(SlackAdapter(*tokens, api_url=settings.slack_api_url, call_s=settings.call_s))
-    if not found:
-        raise SettingsInvalid(["SLACK_APP_TOKEN: missing; Parley connects by Socket Mode. Example: xapp-1-A012-..."])
+        shelf = RedisShelf(store, "slack")
+        found.append(SlackAdapter(_slack(settings), shelf, call_s=settings.call_s))
     return found
+
+
+def _slack(settings: Settings) -> "Options":
+    from adapters.slack.options import Options
+
+    return Options(
+        bot_token=_secret(settings.slack_bot_token),
+        app_token=_secret(settings.slack_app_token),
+        signing_secret=_secret(settings.slack_signing_secret),
+        api_url=settings.slack_api_url,
+        http_host=settings.http_host,
+        http_port=settings.http_port,
+        sockets=settings.slack_sockets,
+        channels=settings.slack_channels,
+        people_ring=settings.slack_people_ring,
+        has_one_session=settings.slack_one_session,
+        guests=settings.slack_guests,
+        strangers=frozenset(settings.slack_strangers),
+        prompts=settings.slack_prompts,
+        facts=_facts(settings),
+    )
+
+
+def _facts(settings: Settings) -> tuple[str, ...]:
+    """What the people of a workspace may know of how their Parley is set."""
+    rate, tokens = settings.person_rate, settings.workspace_daily_tokens
+    told = [f"Model: {settings.model or 'the default one'}"]
+    told += [f"Questions of one person: {rate.count} in {rate.per_s / 60:.0f} minutes"] if rate.count else []
+    told += [f"Tokens of this workspace: {tokens:,} a day"] if tokens else []
+    return (*told, f"Conversations are kept for {settings.transcript_days} days")
 
 
 def _store_url(settings: Settings) -> AbstractAsyncContextManager[str]:

@@ -1,0 +1,300 @@
+"""What happens when Slack tells something: it is named, sifted, admitted, and only then acknowledged."""
+
+import asyncio
+import json
+import logging
+import re
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.response import BoltResponse
+
+from adapters.slack import controls, views
+from adapters.slack.errors import NOTICES, errors_as_ours
+from adapters.slack.markup import ids_in
+from adapters.slack.names import Names
+from adapters.slack.options import Options
+from adapters.slack.translate import (
+    Known,
+    Profile,
+    Raw,
+    Seat,
+    concerned,
+    happened,
+    home_of,
+    viewed,
+    viewed_channel,
+)
+from adapters.slack.web import SlackWeb
+from bot.errors import BotError, NotAllowed, StoreUnavailable
+from bot.events import ActionTaken, Event, MessageEdited, MessageReceived, Quote
+from bot.ports import Intake, Shelf
+
+log = logging.getLogger(__name__)
+_ADMIT_S = 1.0
+_COURTESY_S = 2.0
+"""Slack waits three seconds in all."""
+_VIEW_S = 600.0
+_HINTED_S = 24 * 3600.0
+GUEST = "I only answer full members of this workspace. The people who run me can change that."
+STRANGER = "I only answer people of the company that runs me. The people who run me can change that."
+NO_QUESTION = "What would you like to know? For example: /ask What is a leap second?"
+
+
+class Ack(Protocol):
+    """Bolt's `ack`: what it is called with becomes the body of the acknowledgement."""
+
+    async def __call__(
+        self, text: str = "", *, response_action: str | None = None, errors: Mapping[str, str] | None = None
+    ) -> BoltResponse: ...
+
+
+class Listeners:
+    """Everything that one workspace tells us. Nothing is acknowledged that was not admitted."""
+
+    def __init__(
+        self, *, web: SlackWeb, shelf: Shelf, names: Names, options: Options, seat: Seat, intake: Intake
+    ) -> None:
+        self._web, self._shelf, self._names = web, shelf, names
+        self._options, self._seat, self._intake = options, seat, intake
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def attach(self, app: AsyncApp) -> None:
+        """Listen to everything; what means nothing to us is acknowledged and dropped."""
+        anything = re.compile("")
+        app.event(anything)(self.on_event)
+        app.command(anything)(self.on_command)
+        app.shortcut(anything)(self.on_shortcut)
+        app.action(anything)(self.on_action)
+        app.view(anything)(self.on_view)
+
+    # ---- events
+
+    async def on_event(self, body: dict[str, Any]) -> BoltResponse | None:
+        """An event of the Events API. Only a store that is away keeps it from being acknowledged."""
+        event = body["event"]
+        try:
+            match event["type"]:
+                case "message" | "app_mention" | "agent_session_stopped":
+                    # What was said in a channel is admitted in its order, however long a name takes.
+                    lock = self._locks.setdefault(event["channel"], asyncio.Lock())
+                    async with lock:
+                        await self._heard(body)
+                case "app_context_changed":
+                    await self._looked(event)
+                case "app_home_opened":
+                    await self._looked(event)
+                    await self._politely(self._opened(event))
+                case "app_uninstalled":
+                    self._web.refuse("app_uninstalled")
+                case "tokens_revoked" if self._seat.user in event["tokens"].get("bot", ()):
+                    self._web.refuse("tokens_revoked")
+        except StoreUnavailable as error:
+            log.warning("not taken; Slack will deliver it again: %s", error)
+            return BoltResponse(status=503)
+        return None
+
+    async def _heard(self, body: dict[str, Any]) -> None:
+        event = happened(body, self._seat)
+        if event is None:
+            return
+        known = await self._names.known(self._seat.team, concerned(body, self._seat))
+        event = happened(body, self._seat, known) or event
+        message = event.message if isinstance(event, MessageEdited) else event
+        raw = body["event"].get("message") or body["event"]
+        if isinstance(message, MessageReceived):
+            if message.author.is_bot:
+                return
+            if reason := self._declined(known.people.get(message.author.id), home_of(raw, known), message.author.id):
+                if message.is_direct or message.mentions_bot or message.replies_to_bot:
+                    await self._hint(message, reason)
+                return
+            if isinstance(event, MessageReceived) and event.is_direct and (view := await self._view_of(raw)):
+                event = replace(event, quotes=(*event.quotes, view))
+        try:
+            await self._intake(event)
+        except NotAllowed as refusal:
+            if not isinstance(event, MessageEdited) and (isinstance(event, MessageReceived | ActionTaken)):
+                await self._politely(self._tell(event, refusal.notice))
+
+    def _declined(self, profile: Profile | None, home: str, user: str) -> str:
+        """Why this person is not answered, for them to read; empty where they are."""
+        if home and home != self._seat.team:
+            return "" if {home, user} & self._options.strangers else STRANGER
+        return GUEST if profile is not None and profile.is_guest and not self._options.guests else ""
+
+    async def _hint(self, message: MessageReceived, reason: str) -> None:
+        """Once for each person and day."""
+        key = f"hint:{self._seat.team}:{message.author.id}"
+        if await self._shelf.take_once(key, expires_s=_HINTED_S):
+            await self._politely(self._tell(message, reason))
+
+    async def _tell(self, event: MessageReceived | ActionTaken, notice: str) -> None:
+        to = event.address
+        place = {"channel": to.channel, "user": event.author.id, "thread_ts": to.thread}
+        with errors_as_ours():
+            await self._web.api_call("chat.postEphemeral", json={**place, "text": notice})
+
+    async def _politely(self, courtesy: Awaitable[None]) -> None:
+        """Do what nobody's question hangs on, in a bounded time."""
+        try:
+            async with asyncio.timeout(_COURTESY_S):
+                await courtesy
+        except (BotError, TimeoutError) as error:
+            log.info("Slack did not take a courtesy: %s", error)
+
+    # ---- the Messages tab, the App Home, and what somebody is viewing
+
+    async def _opened(self, event: Raw) -> None:
+        if event.get("tab") == "home":
+            call, body = "views.publish", {"user_id": event["user"], "view": views.home(self._options.facts)}
+        elif self._options.prompts:
+            prompts = [{"title": prompt[:75], "message": prompt} for prompt in self._options.prompts]
+            call, body = "assistant.threads.setSuggestedPrompts", {"channel_id": event["channel"], "prompts": prompts}
+        else:
+            return
+        with errors_as_ours():
+            await self._web.api_call(call, json=body)
+
+    async def _looked(self, event: Raw) -> None:
+        """Remember for some minutes what this person is viewing; an empty context is that they view nothing."""
+        context, user = event.get("context"), event.get("user")
+        if context is not None and user:
+            entities = list(context.get("entities") or ())[:1]
+            await self._shelf.put(f"view:{self._seat.team}:{user}", json.dumps(entities), expires_s=_VIEW_S)
+
+    async def _view_of(self, raw: Raw) -> Quote | None:
+        """What the person is viewing, as Slack told us with this message or before it."""
+        if (context := raw.get("app_context")) is not None:
+            entities = context.get("entities") or ()
+        else:
+            entities = json.loads(await self._shelf.get(f"view:{self._seat.team}:{raw['user']}") or "[]")
+        if not entities:
+            return None
+        channel = viewed_channel(entities[0])
+        return viewed(entities[0], await self._names.known(self._seat.team, [channel] if channel else []))
+
+    # ---- commands, shortcuts, buttons, modals
+
+    async def on_command(self, ack: Ack, body: dict[str, Any]) -> None:
+        """A slash command: its question is shown to the channel, unless it was asked privately."""
+        user, text = body["user_id"], str(body.get("text") or "")
+        known = await self._known(user, text)
+        name, question = known.person(user).name, controls.question_of(body, self._seat, known)
+        if reason := self._declined(known.people.get(user), str(body.get("team_id") or ""), user):
+            await ack(reason)
+        elif not question:
+            await ack(NO_QUESTION)
+        elif controls.wants_privacy(body):
+            await ack(await self._admitted(controls.asked(body, self._seat, known, root="", now=time.time())))
+        else:
+            try:
+                root = await self._posted(body["channel_id"], views.public_question(name, question))
+            except BotError as error:
+                await ack(error.notice)
+                return
+            event = controls.asked(body, self._seat, known, root=root, now=time.time())
+            if notice := await self._admitted(event):
+                await self._politely(self._unposted(body["channel_id"], root))
+            await ack(notice)
+
+    async def on_shortcut(self, ack: Ack, body: dict[str, Any]) -> None:
+        """`Ask about this` opens a modal; `Summarise thread` asks at once."""
+        user = body["user"]["id"]
+        known = await self._known(user, str((body.get("message") or {}).get("text") or ""))
+        notice = self._declined(known.people.get(user), str(body["user"].get("team_id") or ""), user)
+        if notice or body.get("type") != "message_action":
+            pass
+        elif body["callback_id"] == "ask_about":
+            notice = await self._modal(body, views.question(controls.subject(body, self._seat, known)))
+        elif body["callback_id"] == "summarise" and not (notice := await self._absent(body["channel"]["id"])):
+            notice = await self._admitted(controls.summarised(body, self._seat, known, now=time.time()))
+        await self._answered(body, notice)
+        await ack()
+
+    async def on_action(self, ack: Ack, body: dict[str, Any]) -> None:
+        """A button, menu or thumb under an answer. A thumb down may say what would have been better."""
+        user = body["user"]["id"]
+        known = await self._known(user, "")
+        event = controls.acted(body, self._seat, known)
+        if event is not None:
+            notice = await self._admitted(event)
+            if not notice and event.action == "down":
+                await self._modal(body, views.correction(controls.rated(event)))
+            await self._answered(body, notice)
+        await ack()
+
+    async def on_view(self, ack: Ack, body: dict[str, Any]) -> None:
+        """A modal that was sent off; what goes wrong is told in it."""
+        known, now, notice = await self._known(body["user"]["id"], ""), time.time(), ""
+        match body["view"]["callback_id"]:
+            case "ask_about":
+                event = controls.asked_about(body, self._seat, known, now=now)
+                notice = await self._absent(event.address.channel) or await self._admitted(event)
+            case "correct":
+                better = controls.corrected(body, self._seat, known, now=now)
+                notice = await self._admitted(better) if better is not None else ""
+        if notice:
+            await ack(response_action="errors", errors={views.FIELD: notice})
+        else:
+            await ack()
+
+    async def _known(self, user: str, text: str) -> Known:
+        """Names for an interaction, which cannot come again: without the store there are none."""
+        ids = dict.fromkeys([user, *ids_in(text)])
+        try:
+            async with asyncio.timeout(_ADMIT_S):
+                return await self._names.known(self._seat.team, ids)
+        except (StoreUnavailable, TimeoutError):
+            return Known()
+
+    async def _admitted(self, event: Event) -> str:
+        """Admit within a second; what the person reads where it was not, empty where it was."""
+        try:
+            async with asyncio.timeout(_ADMIT_S):
+                await self._intake(event)
+        except (NotAllowed, StoreUnavailable) as error:
+            return error.notice
+        except TimeoutError:
+            return StoreUnavailable.notice
+        return ""
+
+    async def _absent(self, channel: str) -> str:
+        """What the person reads where we cannot write into the channel; empty where we can, or cannot know."""
+        try:
+            with errors_as_ours():
+                async with asyncio.timeout(_ADMIT_S):
+                    told = (await self._web.conversations_info(channel=channel))["channel"]
+        except BotError as error:
+            return error.notice if str(error) == "channel_not_found" else ""
+        return "" if told.get("is_member") or told.get("is_im") or told.get("is_mpim") else NOTICES["not_in_channel"]
+
+    async def _modal(self, body: Raw, view: views.Block) -> str:
+        """Open a modal; what the person reads where Slack does not."""
+        try:
+            with errors_as_ours():
+                async with asyncio.timeout(_COURTESY_S):
+                    await self._web.api_call("views.open", json={"trigger_id": body["trigger_id"], "view": view})
+        except BotError as error:
+            return error.notice
+        return ""
+
+    async def _answered(self, body: Raw, notice: str) -> None:
+        """Show a notice to the person alone, where there is one."""
+        if notice and (url := body.get("response_url")):
+            private = {"response_type": "ephemeral", "replace_original": False, "text": notice}
+            await self._politely(self._web.respond(str(url), private))
+
+    async def _posted(self, channel: str, text: str) -> str:
+        with errors_as_ours():
+            async with asyncio.timeout(_ADMIT_S):
+                posted = await self._web.api_call("chat.postMessage", json={"channel": channel, "text": text})
+                return str(posted["ts"])
+
+    async def _unposted(self, channel: str, ts: str) -> None:
+        with errors_as_ours():
+            await self._web.chat_delete(channel=channel, ts=ts)
