@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack.markup import harmless, readable, shown
+from adapters.slack.blocks import whole
+from adapters.slack.markup import harmless, readable
 from tests.servers.common import Json
 from tests.servers.slack_world import Message, User, escape
 
@@ -51,7 +52,7 @@ def test_what_people_type_arrives_unchanged(text: str) -> None:
 def test_nothing_rings_a_bell(text: str) -> None:
     """No text of the model's notifies a channel, a group or a person, and only zero-width spaces are added to it."""
     written = harmless(text)
-    fields = shown(written)
+    fields = whole(written, ())
     message = Message(ts="1", channel="C", author=WRITER, text=str(fields["text"]), blocks=blocks_of(fields))
     assert message.pings == ()
     assert written.replace("\u200b", "") == text.replace("\u200b", "")
@@ -60,4 +61,4 @@ def test_nothing_rings_a_bell(text: str) -> None:
 @given(st.text())
 def test_the_fallback_is_short(text: str) -> None:
     """However long the answer, its plain text stays below what chat.update takes."""
-    assert len(unescape(str(shown(text * 50)["text"]))) <= 900
+    assert len(unescape(str(whole(text * 50, ())["text"]))) <= 900
