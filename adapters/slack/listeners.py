@@ -183,7 +183,7 @@ class Listeners:
     async def on_command(self, ack: Ack, body: dict[str, Any]) -> None:
         """A slash command: its question is shown to the channel, unless it was asked privately."""
         user, text = body["user_id"], str(body.get("text") or "")
-        known = await self._known(user, text)
+        known = await self._known(user, *ids_in(text))
         name, question = known.person(user).name, controls.question_of(body, self._seat, known)
         if reason := self._declined(known.people.get(user), str(body.get("team_id") or ""), user):
             await ack(reason)
@@ -205,7 +205,8 @@ class Listeners:
     async def on_shortcut(self, ack: Ack, body: dict[str, Any]) -> None:
         """`Ask about this` opens a modal; `Summarise thread` asks at once."""
         user = body["user"]["id"]
-        known = await self._known(user, str((body.get("message") or {}).get("text") or ""))
+        subject = body.get("message") or {}
+        known = await self._known(user, subject.get("user") or user, *ids_in(str(subject.get("text") or "")))
         notice = self._declined(known.people.get(user), str(body["user"].get("team_id") or ""), user)
         if notice or body.get("type") != "message_action":
             pass
@@ -219,7 +220,7 @@ class Listeners:
     async def on_action(self, ack: Ack, body: dict[str, Any]) -> None:
         """A button, menu or thumb under an answer. A thumb down may say what would have been better."""
         user = body["user"]["id"]
-        known = await self._known(user, "")
+        known = await self._known(user)
         event = controls.acted(body, self._seat, known)
         if event is not None:
             notice = await self._admitted(event)
@@ -230,7 +231,7 @@ class Listeners:
 
     async def on_view(self, ack: Ack, body: dict[str, Any]) -> None:
         """A modal that was sent off; what goes wrong is told in it."""
-        known, now, notice = await self._known(body["user"]["id"], ""), time.time(), ""
+        known, now, notice = await self._known(body["user"]["id"]), time.time(), ""
         match body["view"]["callback_id"]:
             case "ask_about":
                 event = controls.asked_about(body, self._seat, known, now=now)
@@ -243,12 +244,11 @@ class Listeners:
         else:
             await ack()
 
-    async def _known(self, user: str, text: str) -> Known:
+    async def _known(self, *ids: str) -> Known:
         """Names for an interaction, which cannot come again: without the store there are none."""
-        ids = dict.fromkeys([user, *ids_in(text)])
         try:
             async with asyncio.timeout(_ADMIT_S):
-                return await self._names.known(self._seat.team, ids)
+                return await self._names.known(self._seat.team, dict.fromkeys(ids))
         except (StoreUnavailable, TimeoutError):
             return Known()
 

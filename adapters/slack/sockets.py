@@ -19,7 +19,8 @@ from bot.errors import BotError, PlatformUnavailable
 
 log = logging.getLogger(__name__)
 PATH = "/slack/events"
-_OPEN_S = 30.0
+_OPEN_S = 8.0
+"""Less than slack-sdk waits before it tries an address again, which is good for one connection only."""
 _CLOSE_S = 5.0
 
 
