@@ -11,6 +11,7 @@ from adapters.slack.private import PrivateReply
 from adapters.slack.session import Session
 from adapters.slack.surface import SlackSurface
 from adapters.slack.workspace import Workspace
+from bot.errors import ReplyUndeliverable
 from bot.events import Address, MessageRef
 from bot.pacing import Limits
 from bot.ports import Button, Draft, Reply
@@ -50,7 +51,11 @@ class SlackReply(PartsReply):
             await asyncio.wait({asyncio.create_task(self._session.end())}, timeout=self._session_s)
 
     async def finish(self, text: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
-        refs = await super().finish(text, buttons)
+        try:
+            refs = await super().finish(text, buttons)
+        except ReplyUndeliverable:
+            self._is_over = True
+            raise
         self._is_over = True
         return refs
 

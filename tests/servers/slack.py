@@ -382,7 +382,9 @@ class SlackServer(WireServer):
                 return {"user": self.world.users[body["user"]].json()}
             case "conversations.open":
                 return {"channel": {"id": self.world.add_direct(self.world.users[body["users"]]).id}}
-        channel = self.world.channels.get(body.get("channel") or body.get("channel_id", ""))
+        place = body.get("channel") or body.get("channel_id", "")
+        person = self.world.users.get(place)  # a person's id means the direct message with them
+        channel = self.world.add_direct(person) if person is not None else self.world.channels.get(place)
         if channel is None:
             raise ApiError("channel_not_found")
         match method:

@@ -7,6 +7,8 @@ import pytest
 
 from adapters.slack.client import SlackAdapter
 from adapters.slack.options import Options
+from adapters.slack.web import SlackWeb
+from adapters.slack.workspace import Workspace
 from bot.pacing import Limits
 from tests.fakes.shelf import FakeShelf
 from tests.servers.common import Clock
@@ -44,3 +46,13 @@ async def server(clock: Clock) -> AsyncIterator[SlackServer]:
 @pytest.fixture
 def adapter(server: SlackServer) -> SlackAdapter:
     return adapter_of(server)
+
+
+@pytest.fixture
+async def workspace(server: SlackServer) -> AsyncIterator[Workspace]:
+    """The adapter's, without an adapter."""
+    workspace = Workspace(SlackWeb(server.bot_token, server.api_url), FakeShelf())
+    workspace.team, workspace.bot = "T0TEAM", server.bot.id
+    workspace.web.open()
+    yield workspace
+    await workspace.web.close()

@@ -1,21 +1,18 @@
 """One answer on Slack that is posted and edited, on bad days: nothing twice, nothing cut, nobody pinged."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from adapters.slack.client import SlackAdapter
 from adapters.slack.session import Session
 from adapters.slack.surface import SlackSurface
-from adapters.slack.web import SlackWeb
 from adapters.slack.workspace import Workspace
 from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
 from bot.events import Address, MessageReceived, MessageRef
 from bot.ports import Button
 from tests.fakes.model import FakeModel
 from tests.fakes.reply import FakeDraft
-from tests.fakes.shelf import FakeShelf
 from tests.servers.common import Fault
 from tests.servers.harness import Heard, answer, running
 from tests.servers.slack import SlackServer
@@ -28,15 +25,6 @@ STOP = Button(action="stop", label="Stop", turn="f00d")
 def adapter(server: SlackServer) -> SlackAdapter:
     """One whose answers all readers see grow."""
     return adapter_of(server, channels="edit")
-
-
-@pytest.fixture
-async def workspace(server: SlackServer) -> AsyncIterator[Workspace]:
-    workspace = Workspace(SlackWeb(server.bot_token, server.api_url), FakeShelf())
-    workspace.team, workspace.bot = "T0TEAM", server.bot.id
-    workspace.web.open()
-    yield workspace
-    await workspace.web.close()
 
 
 @pytest.fixture
