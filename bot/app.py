@@ -32,7 +32,8 @@ from handlers.intake import EventIntake
 from handlers.turns import handle
 
 if TYPE_CHECKING:
-    from adapters.slack.options import Options
+    from adapters.slack.options import Options as SlackOptions
+    from bot.doctor import Finding
 
 log = logging.getLogger(__name__)
 Tell = Callable[[str], None]
@@ -264,7 +265,29 @@ def _platforms(settings: Settings, store: Store) -> list[Adapter]:
     return found
 
 
-def _slack(settings: Settings) -> "Options":
+async def examine(settings: Settings, channels: Sequence[str]) -> "list[Finding]":
+    """What the platforms say when they are asked; `channels` are ids with the platform first, as `discord:200`."""
+    from bot.doctor import Finding
+
+    found: list[Finding] = []
+    if settings.slack_bot_token:
+        from adapters.slack.doctor import examine as examine_slack
+
+        looks = await examine_slack(_slack(settings))
+        found += [Finding("Slack", level, sentence, remedy) for level, sentence, remedy in looks]
+    return found
+
+
+def manifest(platform: str, *, is_minimal: bool, url: str) -> tuple[str, str]:
+    """What an app of this platform asks for, and the link that creates it."""
+    from adapters.slack.manifest import link
+    from adapters.slack.manifest import manifest as written
+
+    text = written(is_minimal=is_minimal, url=url)
+    return text, link(text)
+
+
+def _slack(settings: Settings) -> "SlackOptions":
     from adapters.slack.options import Options
 
     return Options(

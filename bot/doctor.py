@@ -1,7 +1,7 @@
 """`parley doctor`: looks at everything that a start needs, and says what helps where something is wrong."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -36,10 +36,18 @@ class Finding:
         return f"{self.level:9}{self.name}: {self.sentence}" + (f"\n{'':9}{self.remedy}" if self.remedy else "")
 
 
-async def run(args: argparse.Namespace, providers: Providers) -> int:
-    """Print all findings; 1 where something keeps Parley from working. `providers`: where the settings' models are."""
+Platforms = Callable[[Settings, Sequence[str]], Awaitable[Sequence[Finding]]]
+
+
+async def run(args: argparse.Namespace, providers: Providers, platforms: Platforms) -> int:
+    """Print all findings; 1 where something keeps Parley from working.
+
+    `providers` gives the models of the settings, `platforms` looks at the platforms and at channels that were named.
+    """
     try:
-        findings = await examine(Settings.load(), providers)
+        settings = Settings.load()
+        findings = await examine(settings, providers)
+        findings += await platforms(settings, getattr(args, "channel", None) or ())
     except SettingsInvalid as error:
         findings = [Finding("Settings", "failure", problem) for problem in error.problems]
     print(*findings, sep="\n")

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="ask nothing, and change what is there")
 
 
-async def run(args: argparse.Namespace, providers: doctor.Providers) -> int:
+async def run(args: argparse.Namespace, providers: doctor.Providers, platforms: doctor.Platforms) -> int:
     """Write `.env` in the working directory, then examine it; 0 where Parley can start with it."""
     session = Session() if sys.stdin.isatty() and not args.yes else None
     try:
@@ -48,7 +48,7 @@ async def run(args: argparse.Namespace, providers: doctor.Providers) -> int:
     except (SettingsInvalid, EOFError, OSError, UnicodeError) as error:  # EOFError is Ctrl-D
         print(str(error) or "Nothing was written.", file=sys.stderr)
         return 1
-    return await doctor.run(args, providers)
+    return await doctor.run(args, providers, platforms)
 
 
 async def _answers(args: argparse.Namespace, session: Session | None, had: dict[str, str]) -> dict[str, str]:

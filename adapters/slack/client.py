@@ -89,8 +89,8 @@ class SlackAdapter:
         """Who we are here; tells which features are off for want of a scope."""
         with errors_as_ours():
             told = await self._web.auth_test()
-        for line in missing(told.headers.get("x-oauth-scopes", "")):
-            log.warning("%s", line)
+        for scope, without in missing(told.headers.get("x-oauth-scopes", "")):
+            log.warning("Slack has not granted %s: %s", scope, without)
         self._workspace.team, self._workspace.bot = told["team_id"], told["user_id"]
         return Seat(
             team=told["team_id"],

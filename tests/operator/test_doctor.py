@@ -18,6 +18,11 @@ from bot.settings import Settings
 from tests.servers.model import Answer, ModelServer
 
 
+async def no_platforms(settings: Settings, channels: Sequence[str]) -> Sequence[doctor.Finding]:
+    """Nobody asks the platforms."""
+    return ()
+
+
 def providers(settings: Settings) -> Sequence[Provider]:
     return [main_provider(base_url=settings.openai_base_url, key="sk-test")]
 
@@ -190,11 +195,11 @@ async def test_the_exit_status_tells_whether_parley_can_work(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PARLEY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("PARLEY_PROBE", "0")
-    assert await doctor.run(argparse.Namespace(), providers) == 0
+    assert await doctor.run(argparse.Namespace(), providers, no_platforms) == 0
     monkeypatch.setenv("PARLEY_TURNS", "many")
     monkeypatch.setenv("PARLEY_HEAR", "me")
     capsys.readouterr()
-    assert await doctor.run(argparse.Namespace(), providers) == 1
+    assert await doctor.run(argparse.Namespace(), providers, no_platforms) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition("PARLEY")[0] for line in lines] == ["failure  Settings: "] * 2
 

@@ -11,11 +11,16 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from bot import init
+from bot import doctor, init
 from bot.init import PRESETS, QUESTIONS, add_arguments, difference, merged
 from bot.model.providers import Provider, main_provider
 from bot.settings import Settings, env_names
 from tests.servers.model import ModelServer
+
+
+async def no_platforms(settings: Settings, channels: Sequence[str]) -> Sequence[doctor.Finding]:
+    """Nobody asks the platforms."""
+    return ()
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ async def run(server: ModelServer, *flags: str) -> int:
 
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    return await init.run(parser.parse_args(flags), providers)
+    return await init.run(parser.parse_args(flags), providers, no_platforms)
 
 
 async def test_flags_are_enough(folder: Path, server: ModelServer, capsys: pytest.CaptureFixture[str]) -> None:

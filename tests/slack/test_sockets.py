@@ -202,6 +202,7 @@ async def test_a_watchdog_outlasts_refusals(server: SlackServer) -> None:
         server.drop()
         server.say(server.general, "while you were away")
         await server.until(lambda: server.connects == 2, "another connection", within_s=5.0)
+        server.redeliver()
         await heard.message()
 
 
