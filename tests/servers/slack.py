@@ -502,7 +502,8 @@ class SlackServer(WireServer):
             raise ApiError("thread_not_found")
         root, rest = (found[:1], found[1:]) if is_thread else ([], found[::-1])
         oldest, latest = float(body.get("oldest") or 0), float(body.get("latest") or "inf")
-        rest = [message for message in rest if oldest < float(message.ts) < latest]
+        ends = (oldest, latest) if str(body.get("inclusive")) in ("1", "true", "True") else ()
+        rest = [one for one in rest if oldest < float(one.ts) < latest or float(one.ts) in ends]
         start, limit = int(body.get("cursor") or 0), int(body.get("limit") or 100)
         has_metadata = str(body.get("include_all_metadata", "")) in ("1", "true", "True")
         told = [message.json(has_metadata=has_metadata) for message in [*root, *rest][start : start + limit]]
