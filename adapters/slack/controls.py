@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from adapters.slack.markup import readable
-from adapters.slack.translate import Known, Raw, Seat, place
+from adapters.slack.translate import Known, Raw, Seat, place, titled
 from bot.events import Action, ActionTaken, Address, CommandInvoked, Quote
 
 RESPONSE_URL_S = 1_800.0
@@ -31,7 +31,7 @@ def pressed(control: Raw) -> tuple[Action, str] | None:
 
 def asked(body: Raw, seat: Seat, known: Known, *, root: str, now: float) -> CommandInvoked:
     """`/ask`. `root` is the message of ours that shows the question; without one the answer is the asker's alone."""
-    channel, user = body["channel_id"], body["user_id"]
+    channel, user, question = body["channel_id"], body["user_id"], question_of(body, seat, known)
     token = "" if root else body["response_url"]
     return CommandInvoked(
         id=body["trigger_id"],
@@ -43,12 +43,13 @@ def asked(body: Raw, seat: Seat, known: Known, *, root: str, now: float) -> Comm
             thread=root,
             reply_to=root,
             recipient=f"{seat.team}/{user}",
+            quote=titled(question),
             token=token,
             expires_at=now + RESPONSE_URL_S if token else 0.0,
             is_private=not root,
         ),
         name="ask",
-        options=(("question", question_of(body, seat, known)),),
+        options=(("question", question),),
     )
 
 

@@ -130,7 +130,7 @@ def said(raw: Raw, where: Raw, seat: Seat, known: Known) -> MessageReceived | No
             thread=root,
             reply_to=raw["ts"],
             recipient=f"{home_of(raw, known) or seat.team}/{user}",
-            quote=_title(read) if root == raw["ts"] else "",
+            quote=titled(read) if root == raw["ts"] else "",
         ),
         is_direct=is_direct,
         mentions_bot=is_ours,
@@ -175,7 +175,7 @@ def viewed(entity: Raw, known: Known) -> Quote:
     return Quote(kind="view", text=where if channel else f"a {kind}", id=str(value or ""))
 
 
-def _title(text: str) -> str:
+def titled(text: str) -> str:
     """The beginning of a question, as its session is called."""
     line = text.strip().partition("\n")[0]
     return line if len(line) <= _TITLE_CHARACTERS else f"{line[:_TITLE_CHARACTERS].rstrip()}…"

@@ -48,8 +48,13 @@ async def test_a_public_question_is_shown_and_answered_below(server: SlackServer
     where = Conversation(platform="slack", workspace=TEAM, channel=server.general.id, thread=root.ts)
     assert (event.name, event.options) == ("ask", (("question", "is @Bob < #general?"),))
     assert (event.conversation, event.author) == (where, Person(id=server.alice.id, name="Alice"))
-    to = Address(channel=server.general.id, thread=root.ts, reply_to=root.ts, recipient=f"{TEAM}/{server.alice.id}")
-    assert event.address == to
+    assert event.address == Address(
+        channel=server.general.id,
+        thread=root.ts,
+        reply_to=root.ts,
+        recipient=f"{TEAM}/{server.alice.id}",
+        quote="is @Bob < #general?",
+    )
 
 
 @pytest.mark.parametrize("text", ["--private who am I?", "who am I? --private", "who --private am I?"])
