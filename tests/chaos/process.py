@@ -1,4 +1,4 @@
-"""The process under test: all of Parley over the platform of these tests, and a hook that kills it at a crash point.
+"""The process under test: all of Parley over the platform of these tests or Slack, and a hook that kills it.
 
 By hand: `python -m tests.chaos.process --store URL --platform URL --model URL --crash created:2`.
 """
@@ -12,21 +12,32 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from multiprocessing.connection import Connection
+from typing import Literal
 
 from pydantic import SecretStr
 from uvloop import new_event_loop
 
+from adapters.slack.client import SlackAdapter
+from adapters.slack.options import Options as SlackOptions
 from bot.app import assembled, chosen_model
 from bot.crashpoints import CrashPoint, on_reach
+from bot.ports import Adapter
 from bot.settings import Rate, Settings
+from bot.shelf import RedisShelf
+from bot.store import Store
 from tests.chaos.adapter import ChaosAdapter
+from tests.chaos.script import SLACK_LIMITS
+from tests.servers.slack import APP_TOKEN, BOT_TOKEN
 
 SHARDS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How one process runs. `crash` and `sleep` are "point:count": SIGKILL or SIGSTOP at the count-th reach of it."""
+    """How one process runs. `crash` and `sleep` are "point:count": SIGKILL or SIGSTOP at the count-th reach of it.
+
+    `slack` is how answers grow in the channels of a Slack at `platform`; empty: that is the platform of these tests.
+    """
 
     store: str
     platform: str
@@ -39,6 +50,7 @@ class Options:
     crash: str = ""
     sleep: str = ""
     log: str = ""
+    slack: str = ""
 
 
 def run(options: Options, sleeps: Connection | None = None) -> None:
@@ -68,10 +80,17 @@ async def _serve(options: Options) -> None:
         workspace_daily_tokens=0,
         prompt_tokens=100_000,
     )
-    adapter = ChaosAdapter(options.platform, options.name, options.call)
     async with chosen_model(settings, lambda line: None) as (bearing, chain, _):
-        async with assembled(bearing, chain, lambda _: [adapter]) as app:
+        async with assembled(bearing, chain, lambda store: [_adapter(options, store)]) as app:
             await app.run(lambda: None)
+
+
+def _adapter(options: Options, store: Store) -> Adapter:
+    if not options.slack:
+        return ChaosAdapter(options.platform, options.name, options.call)
+    channels: Literal["native", "edit"] = "native" if options.slack == "native" else "edit"
+    how = SlackOptions(bot_token=BOT_TOKEN, app_token=APP_TOKEN, api_url=options.platform, channels=channels)
+    return SlackAdapter(how, RedisShelf(store, "slack"), call_s=options.call, limits=SLACK_LIMITS)
 
 
 def _hook(options: Options, sleeps: Connection | None) -> Callable[[CrashPoint], None]:

@@ -8,6 +8,8 @@ from bot.pacing import Limits, split
 
 LIMITS = Limits(characters=400, cadence_s=0.05, sign_every_s=5.0, first_s=0.05)
 """Of the platform of these tests: short messages, so that many an answer needs several."""
+SLACK_LIMITS = Limits(characters=700, cadence_s=0.05, sign_every_s=5.0, first_s=0.05)
+"""Of Slack, where each further message of an answer costs a second."""
 USAGE = (100, 20, 0)
 """What the model's server counts for every answer: input, output and cached tokens."""
 _ASKED = re.compile(r"#(q\d+(?:v\d+)?)#")
@@ -78,6 +80,6 @@ def chunks(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"(?s).{1,40}", text))
 
 
-def pages(ids: Sequence[str]) -> tuple[str, ...]:
+def pages(ids: Sequence[str], limits: Limits = LIMITS) -> tuple[str, ...]:
     """The messages that show the whole answer to these questions."""
-    return tuple(part.text for part in split(whole(ids), LIMITS) if part.text.strip())
+    return tuple(part.text for part in split(whole(ids), limits) if part.text.strip())
