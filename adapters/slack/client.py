@@ -92,25 +92,13 @@ class SlackAdapter:
         for scope, without in missing(told.headers.get("x-oauth-scopes", "")):
             log.warning("Slack has not granted %s: %s", scope, without)
         self._workspace.team, self._workspace.bot = told["team_id"], told["user_id"]
-        return Seat(
-            team=told["team_id"],
-            user=told["user_id"],
-            bot=told.get("bot_id") or "",
-            name=told["user"],
-            has_one_session=self._options.has_one_session,
-        )
+        team, user, bot, is_one = told["team_id"], told["user_id"], told["bot_id"], self._options.has_one_session
+        return Seat(team=team, user=user, bot=bot or "", name=told["user"], has_one_session=is_one)
 
     def reply(self, address: Address, draft: Draft) -> Reply:
-        how = self._options
-        return reply_at(
-            self._workspace,
-            address,
-            draft,
-            limits=self._limits,
-            call_s=self._call_s,
-            channels=how.channels,
-            people_ring=how.people_ring,
-        )
+        ours, how, within_s = self._workspace, self._options, self._call_s
+        ring, grow = how.people_ring, how.channels
+        return reply_at(ours, address, draft, limits=self._limits, call_s=within_s, channels=grow, people_ring=ring)
 
     async def read(self, attachment: Attachment, most: int) -> bytes:
         return await files.read(self._web, attachment, most)

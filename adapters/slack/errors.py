@@ -1,11 +1,10 @@
-"""What Slack's error codes mean for us: again, told to the person, the workspace's end, or never. One table.
+"""What Slack's error codes mean for us, by the one table of errors.toml: the way out of every call."""
 
-The codes are those of the methods' own pages (docs.slack.dev/reference/methods); one that is not listed is a "never".
-"""
-
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -29,44 +28,19 @@ class Fate(StrEnum):
     NEVER = "never"
 
 
-_INVITE = "I'm not in that channel. Please invite me there first: /invite and my name."
-_ADMIN = "Slack does not let me do that here. Whoever runs this workspace finds the reason in my log."
-_ARCHIVED = "That channel is archived: nobody can write there."
-_RESTRICTED = "Slack does not let me write there: the channel's posting permissions exclude me."
-_LIST = {
-    Fate.AGAIN: "ratelimited rate_limited message_limit_exceeded internal_error fatal_error service_unavailable "
-    "request_timeout team_added_to_org accesslimited",
-    Fate.GONE: "message_not_found",
-    Fate.OTHERWISE: "unknown_method method_deprecated feature_not_enabled not_authorized invalid_blocks invalid_chunks "
-    "message_not_in_streaming_state missing_recipient_team_id missing_recipient_user_id msg_blocks_too_long "
-    "msg_too_long invalid_metadata_format metadata_too_large markdown_text_conflict",
-    Fate.STOP: "not_authed invalid_auth token_revoked token_expired account_inactive org_login_required "
-    "team_access_not_granted",
-}
-_HINTS = {
-    _INVITE: "not_in_channel channel_not_found",
-    _ARCHIVED: "is_archived",
-    _RESTRICTED: "restricted_action restricted_action_read_only_channel restricted_action_thread_only_channel "
-    "restricted_action_thread_locked restricted_action_non_threadable_channel user_is_restricted "
-    "messages_tab_disabled cannot_reply_to_message",
-    _ADMIN: "missing_scope no_permission access_denied not_allowed_token_type ekm_access_denied "
-    "two_factor_setup_required",
-    "That thread does not exist any more.": "thread_not_found",
-    "Slack does not know that person here.": "user_not_found user_not_in_channel user_not_visible users_not_found",
-    "That took too long: Slack's window for it has closed. Please try once more.": "expired_trigger_id "
-    "trigger_expired exchanged_trigger_id trigger_exchanged invalid_trigger_id expired_url used_url",
-}
-FATES = {code: fate for fate, codes in _LIST.items() for code in codes.split()} | {
-    code: Fate.HINT for codes in _HINTS.values() for code in codes.split()
+_TABLE = tomllib.loads((Path(__file__).parent / "errors.toml").read_text("utf-8"))
+_HINTS: dict[str, list[str]] = _TABLE.pop("hints")
+NOTICES = {code: notice for notice, codes in _HINTS.items() for code in codes}
+"""What the person reads, by code."""
+FATES: dict[str, Fate] = dict.fromkeys(NOTICES, Fate.HINT) | {
+    code: Fate(fate) for fate, codes in _TABLE.items() for code in codes
 }
 """Each known code's fate."""
-NOTICES = {code: notice for notice, codes in _HINTS.items() for code in codes.split()}
-"""What the person reads, by code."""
 
 
 def fate_of(error: BotError) -> Fate:
     """The fate of an error that `errors_as_ours` made; its text begins with Slack's code."""
-    return FATES.get(str(error).partition(" ")[0], Fate.NEVER)
+    return FATES.get(str(error).partition(" ")[0]) or Fate.NEVER
 
 
 @contextmanager

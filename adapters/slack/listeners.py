@@ -5,30 +5,22 @@ import json
 import logging
 import re
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakValueDictionary
 
 from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 
-from adapters.slack import controls, views
-from adapters.slack.errors import NOTICES, errors_as_ours
+from adapters.slack import controls, translate, views
+from adapters.slack.errors import NOTICES
 from adapters.slack.markup import ids_in
 from adapters.slack.names import Names
 from adapters.slack.options import Options
-from adapters.slack.translate import (
-    Known,
-    Profile,
-    Raw,
-    Seat,
-    concerned,
-    happened,
-    home_of,
-    viewed,
-    viewed_channel,
-)
+from adapters.slack.translate import Known, Profile, Raw, Seat
 from adapters.slack.web import SlackWeb
 from bot.errors import BotError, NotAllowed, StoreUnavailable
 from bot.events import ActionTaken, Event, MessageEdited, MessageReceived, Quote
@@ -43,14 +35,6 @@ _HINTED_S = 24 * 3600.0
 GUEST = "I only answer full members of this workspace. The people who run me can change that."
 STRANGER = "I only answer people of the company that runs me. The people who run me can change that."
 NO_QUESTION = "What would you like to know? For example: /ask What is a leap second?"
-
-
-class Ack(Protocol):
-    """Bolt's `ack`: what it is called with becomes the body of the acknowledgement."""
-
-    async def __call__(
-        self, text: str = "", *, response_action: str | None = None, errors: Mapping[str, str] | None = None
-    ) -> BoltResponse: ...
 
 
 class Listeners:
@@ -88,7 +72,7 @@ class Listeners:
                     await self._looked(event)
                 case "app_home_opened":
                     await self._looked(event)
-                    await self._politely(self._opened(event))
+                    await self._opened(event)
                 case "app_uninstalled":
                     self._web.refuse("app_uninstalled")
                 case "tokens_revoked" if self._seat.user in event["tokens"].get("bot", ()):
@@ -98,28 +82,30 @@ class Listeners:
             return BoltResponse(status=503)
         return None
 
-    async def _heard(self, body: dict[str, Any]) -> None:
-        event = happened(body, self._seat)
-        if event is None:
+    async def _heard(self, body: Raw) -> None:
+        if translate.happened(body, self._seat) is None:
             return
-        known = await self._names.known(self._seat.team, concerned(body, self._seat))
-        event = happened(body, self._seat, known) or event
+        known = await self._names.known(self._seat.team, translate.concerned(body, self._seat))
+        event, raw = translate.happened(body, self._seat, known), body["event"].get("message") or body["event"]
         message = event.message if isinstance(event, MessageEdited) else event
-        raw = body["event"].get("message") or body["event"]
         if isinstance(message, MessageReceived):
             if message.author.is_bot:
                 return
-            if reason := self._declined(known.people.get(message.author.id), home_of(raw, known), message.author.id):
-                if message.is_direct or message.mentions_bot or message.replies_to_bot:
-                    await self._hint(message, reason)
+            who = message.author.id
+            if reason := self._declined(known.by_id.get(who), translate.home_of(raw, known), who):
+                is_asked = message.is_direct or message.mentions_bot or message.replies_to_bot
+                key = f"hint:{self._seat.team}:{who}"
+                if is_asked and await self._shelf.take_once(key, expires_s=_HINTED_S):
+                    await self._tell(message, reason)
                 return
-            if isinstance(event, MessageReceived) and event.is_direct and (view := await self._view_of(raw)):
-                event = replace(event, quotes=(*event.quotes, view))
+            if event is message and message.is_direct and (view := await self._view_of(raw)):
+                event = replace(message, quotes=(*message.quotes, view))
         try:
-            await self._intake(event)
+            if event is not None:
+                await self._intake(event)
         except NotAllowed as refusal:
-            if not isinstance(event, MessageEdited) and (isinstance(event, MessageReceived | ActionTaken)):
-                await self._politely(self._tell(event, refusal.notice))
+            if isinstance(event, MessageReceived | ActionTaken):
+                await self._tell(event, refusal.notice)
 
     def _declined(self, profile: Profile | None, home: str, user: str) -> str:
         """Why this person is not answered, for them to read; empty where they are."""
@@ -127,38 +113,27 @@ class Listeners:
             return "" if {home, user} & self._options.strangers else STRANGER
         return GUEST if profile is not None and profile.is_guest and not self._options.guests else ""
 
-    async def _hint(self, message: MessageReceived, reason: str) -> None:
-        """Once for each person and day."""
-        key = f"hint:{self._seat.team}:{message.author.id}"
-        if await self._shelf.take_once(key, expires_s=_HINTED_S):
-            await self._politely(self._tell(message, reason))
-
     async def _tell(self, event: MessageReceived | ActionTaken, notice: str) -> None:
-        to = event.address
-        place = {"channel": to.channel, "user": event.author.id, "thread_ts": to.thread}
-        with errors_as_ours():
-            await self._web.api_call("chat.postEphemeral", json={**place, "text": notice})
+        """For this person's eyes alone."""
+        where = {"channel": event.address.channel, "thread_ts": event.address.thread}
+        await self._politely("chat.postEphemeral", {**where, "user": event.author.id, "text": notice})
 
-    async def _politely(self, courtesy: Awaitable[None]) -> None:
+    async def _politely(self, method: str, body: Mapping[str, object]) -> None:
         """Do what nobody's question hangs on, in a bounded time."""
         try:
-            async with asyncio.timeout(_COURTESY_S):
-                await courtesy
-        except (BotError, TimeoutError) as error:
-            log.info("Slack did not take a courtesy: %s", error)
+            await self._web.call(method, body, within_s=_COURTESY_S)
+        except BotError as error:
+            log.info("%s was not taken: %s", method, error)
 
     # ---- the Messages tab, the App Home, and what somebody is viewing
 
     async def _opened(self, event: Raw) -> None:
         if event.get("tab") == "home":
-            call, body = "views.publish", {"user_id": event["user"], "view": views.home(self._options.facts)}
+            await self._politely("views.publish", {"user_id": event["user"], "view": views.home(self._options.facts)})
         elif self._options.prompts:
             prompts = [{"title": prompt[:75], "message": prompt} for prompt in self._options.prompts]
-            call, body = "assistant.threads.setSuggestedPrompts", {"channel_id": event["channel"], "prompts": prompts}
-        else:
-            return
-        with errors_as_ours():
-            await self._web.api_call(call, json=body)
+            where = {"channel_id": event["channel"], "prompts": prompts}
+            await self._politely("assistant.threads.setSuggestedPrompts", where)
 
     async def _looked(self, event: Raw) -> None:
         """Remember for some minutes what this person is viewing; an empty context is that they view nothing."""
@@ -175,74 +150,62 @@ class Listeners:
             entities = json.loads(await self._shelf.get(f"view:{self._seat.team}:{raw['user']}") or "[]")
         if not entities:
             return None
-        channel = viewed_channel(entities[0])
-        return viewed(entities[0], await self._names.known(self._seat.team, [channel] if channel else []))
+        channel = translate.viewed_channel(entities[0])
+        return translate.viewed(entities[0], await self._names.known(self._seat.team, [channel] if channel else []))
 
     # ---- commands, shortcuts, buttons, modals
 
-    async def on_command(self, ack: Ack, body: dict[str, Any]) -> None:
+    async def on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """A slash command: its question is shown to the channel, unless it was asked privately."""
-        user, text = body["user_id"], str(body.get("text") or "")
-        known = await self._known(user, *ids_in(text))
-        name, question = known.person(user).name, controls.question_of(body, self._seat, known)
-        if reason := self._declined(known.people.get(user), str(body.get("team_id") or ""), user):
-            await ack(reason)
-        elif not question:
-            await ack(NO_QUESTION)
-        elif controls.wants_privacy(body):
-            await ack(await self._admitted(controls.asked(body, self._seat, known, root="", now=time.time())))
-        else:
+        user, channel = body["user_id"], body["channel_id"]
+        known = await self._known(user, *ids_in(str(body.get("text") or "")))
+        question = controls.question_of(body, self._seat, known)
+        notice, root = self._declined(known.by_id.get(user), str(body.get("team_id") or ""), user), ""
+        notice = notice or ("" if question else NO_QUESTION)
+        if not notice and not controls.wants_privacy(body):
+            shown = {"channel": channel, "text": views.public_question(known.name(user), question)}
             try:
-                root = await self._posted(body["channel_id"], views.public_question(name, question))
+                root = str((await self._web.call("chat.postMessage", shown, within_s=_ADMIT_S))["ts"])
             except BotError as error:
-                await ack(error.notice)
-                return
-            event = controls.asked(body, self._seat, known, root=root, now=time.time())
-            if notice := await self._admitted(event):
-                await self._politely(self._unposted(body["channel_id"], root))
-            await ack(notice)
+                notice = error.notice
+        if not notice:
+            notice = await self._admitted(controls.asked(body, self._seat, known, root=root, now=time.time()))
+        if notice and root:
+            await self._politely("chat.delete", {"channel": channel, "ts": root})
+        await ack(notice)
 
-    async def on_shortcut(self, ack: Ack, body: dict[str, Any]) -> None:
+    async def on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """`Ask about this` opens a modal; `Summarise thread` asks at once."""
-        user = body["user"]["id"]
-        subject = body.get("message") or {}
+        user, subject = body["user"]["id"], body.get("message") or {}
         known = await self._known(user, subject.get("user") or user, *ids_in(str(subject.get("text") or "")))
-        notice = self._declined(known.people.get(user), str(body["user"].get("team_id") or ""), user)
-        if notice or body.get("type") != "message_action":
-            pass
-        elif body["callback_id"] == "ask_about":
+        notice = self._declined(known.by_id.get(user), str(body["user"].get("team_id") or ""), user)
+        if not notice and subject and body["callback_id"] == "ask_about":
             notice = await self._modal(body, views.question(controls.subject(body, self._seat, known)))
-        elif body["callback_id"] == "summarise" and not (notice := await self._absent(body["channel"]["id"])):
-            notice = await self._admitted(controls.summarised(body, self._seat, known, now=time.time()))
+        elif not notice and subject and body["callback_id"] == "summarise":
+            event = controls.summarised(body, self._seat, known, now=time.time())
+            notice = await self._absent(event.address.channel) or await self._admitted(event)
         await self._answered(body, notice)
         await ack()
 
-    async def on_action(self, ack: Ack, body: dict[str, Any]) -> None:
+    async def on_action(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """A button, menu or thumb under an answer. A thumb down may say what would have been better."""
-        user = body["user"]["id"]
-        known = await self._known(user)
-        event = controls.acted(body, self._seat, known)
+        event = controls.acted(body, self._seat, await self._known(body["user"]["id"]))
         if event is not None:
             notice = await self._admitted(event)
             if not notice and event.action == "down":
-                await self._modal(body, views.correction(controls.rated(event)))
+                notice = await self._modal(body, views.correction(controls.rated(event)))
             await self._answered(body, notice)
         await ack()
 
-    async def on_view(self, ack: Ack, body: dict[str, Any]) -> None:
+    async def on_view(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """A modal that was sent off; what goes wrong is told in it."""
         known, now, notice = await self._known(body["user"]["id"]), time.time(), ""
-        match body["view"]["callback_id"]:
-            case "ask_about":
-                event = controls.asked_about(body, self._seat, known, now=now)
-                notice = await self._absent(event.address.channel) or await self._admitted(event)
-            case "correct":
-                better = controls.corrected(body, self._seat, known, now=now)
-                notice = await self._admitted(better) if better is not None else ""
-        if notice:
-            await ack(response_action="errors", errors={views.FIELD: notice})
-        else:
-            await ack()
+        if body["view"]["callback_id"] == "ask_about":
+            event = controls.asked_about(body, self._seat, known, now=now)
+            notice = await self._absent(event.address.channel) or await self._admitted(event)
+        elif better := controls.corrected(body, self._seat, known, now=now):
+            notice = await self._admitted(better)
+        await (ack(response_action="errors", errors={views.FIELD: notice}) if notice else ack())
 
     async def _known(self, *ids: str) -> Known:
         """Names for an interaction, which cannot come again: without the store there are none."""
@@ -266,9 +229,7 @@ class Listeners:
     async def _absent(self, channel: str) -> str:
         """What the person reads where we cannot write into the channel; empty where we can, or cannot know."""
         try:
-            with errors_as_ours():
-                async with asyncio.timeout(_ADMIT_S):
-                    told = (await self._web.conversations_info(channel=channel))["channel"]
+            told = (await self._web.ask("conversations.info", {"channel": channel}, within_s=_ADMIT_S))["channel"]
         except BotError as error:
             return error.notice if str(error) == "channel_not_found" else ""
         return "" if told.get("is_member") or told.get("is_im") or told.get("is_mpim") else NOTICES["not_in_channel"]
@@ -276,9 +237,7 @@ class Listeners:
     async def _modal(self, body: Raw, view: views.Block) -> str:
         """Open a modal; what the person reads where Slack does not."""
         try:
-            with errors_as_ours():
-                async with asyncio.timeout(_COURTESY_S):
-                    await self._web.api_call("views.open", json={"trigger_id": body["trigger_id"], "view": view})
+            await self._web.call("views.open", {"trigger_id": body["trigger_id"], "view": view}, within_s=_COURTESY_S)
         except BotError as error:
             return error.notice
         return ""
@@ -286,15 +245,6 @@ class Listeners:
     async def _answered(self, body: Raw, notice: str) -> None:
         """Show a notice to the person alone, where there is one."""
         if notice and (url := body.get("response_url")):
-            private = {"response_type": "ephemeral", "replace_original": False, "text": notice}
-            await self._politely(self._web.respond(str(url), private))
-
-    async def _posted(self, channel: str, text: str) -> str:
-        with errors_as_ours():
-            async with asyncio.timeout(_ADMIT_S):
-                posted = await self._web.api_call("chat.postMessage", json={"channel": channel, "text": text})
-                return str(posted["ts"])
-
-    async def _unposted(self, channel: str, ts: str) -> None:
-        with errors_as_ours():
-            await self._web.chat_delete(channel=channel, ts=ts)
+            with suppress(BotError):
+                private = {"response_type": "ephemeral", "replace_original": False, "text": notice}
+                await self._web.respond(str(url), private)

@@ -5,10 +5,8 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
-from adapters.slack.errors import errors_as_ours
 from adapters.slack.translate import Known, Profile
 from adapters.slack.web import SlackWeb
 from bot.errors import BotError
@@ -34,53 +32,43 @@ class Names:
 
     async def known(self, team: str, ids: Iterable[str]) -> Known:
         """What is known of these people and channels, of the first ten."""
-        people, channels = dict[str, Profile](), dict[str, str]()
-        until = asyncio.get_running_loop().time() + _LOOKUP_S
+        found, until = dict[str, Profile](), asyncio.get_running_loop().time() + _LOOKUP_S
         for id in list(ids)[:_MOST_AT_ONCE]:
             if told := await self._told(team, id, until):
-                if id[0] in "UW":
-                    name, home, flags = json.loads(told)
-                    bits = {"is_admin": "a" in flags, "is_guest": "g" in flags, "is_bot": "b" in flags}
-                    people[id] = Profile(name=name, team=home, **bits)
-                else:
-                    channels[id] = told
-        return Known(people=people, channels=channels)
+                name, home, flags = json.loads(told)
+                bits = {"is_admin": "a" in flags, "is_guest": "g" in flags, "is_bot": "b" in flags}
+                found[id] = Profile(name=name, team=home, **bits)
+        return Known(found)
 
     async def _told(self, team: str, id: str, until: float) -> str:
-        kept = self._memory.get((team, id))
-        if kept is not None and kept[0] > self._clock():
-            return kept[1]
-        key, look = f"name:{team}:{id}", self._person if id[0] in "UW" else self._channel
-        told, expires_s = await self._shelf.get(key), _REMEMBERED_S
-        if told is None:
-            told = await self._looked_up(look, id, until)
-            if told:
-                await self._shelf.put(key, told, expires_s=_KEPT_S)
-            else:
-                expires_s = _FAILED_S
-        self._memory[(team, id)] = (self._clock() + expires_s, told)
+        """Name, workspace and flags as JSON; empty where Slack does not tell them now."""
+        kept_until, told = self._memory.get((team, id), (0.0, ""))
+        if kept_until > self._clock():
+            return told
+        key, lasts_s = f"name:{team}:{id}", _REMEMBERED_S
+        if (kept := await self._shelf.get(key)) is not None:
+            told = kept
+        elif told := await self._looked_up(id, until):
+            await self._shelf.put(key, told, expires_s=_KEPT_S)
+        else:
+            lasts_s = _FAILED_S
+        self._memory[(team, id)] = (self._clock() + lasts_s, told)
         while len(self._memory) > _MOST:
             self._memory.popitem(last=False)
         return told
 
-    async def _looked_up(self, look: Callable[[str], Awaitable[str]], id: str, until: float) -> str:
+    async def _looked_up(self, id: str, until: float) -> str:
+        left_s = until - asyncio.get_running_loop().time()
         try:
-            with errors_as_ours():
-                async with asyncio.timeout_at(until):
-                    return await look(id)
+            if id[0] not in "UW":
+                told = (await self._web.ask("conversations.info", {"channel": id}, within_s=left_s))["channel"]
+                return json.dumps([told["name"], "", ""]) if told.get("name") else ""
+            user = (await self._web.ask("users.info", {"user": id}, within_s=left_s))["user"]
         except BotError as error:
             log.info("the name of %s is not known: %s", id, error)
             return ""
-
-    async def _person(self, id: str) -> str:
-        user: dict[str, Any] = (await self._web.users_info(user=id))["user"]
-        profile = user.get("profile") or {}
-        name = (
-            profile.get("display_name") or profile.get("real_name") or user.get("real_name") or user.get("name") or id
-        )
+        shown = user.get("profile") or {}
+        name = shown.get("display_name") or shown.get("real_name") or user.get("real_name") or user.get("name") or id
         is_guest = user.get("is_restricted") or user.get("is_ultra_restricted")
         flags = {"a": user.get("is_admin") or user.get("is_owner"), "g": is_guest, "b": user.get("is_bot")}
         return json.dumps([name, user.get("team_id") or "", "".join(flag for flag, is_set in flags.items() if is_set)])
-
-    async def _channel(self, id: str) -> str:
-        return str((await self._web.conversations_info(channel=id))["channel"].get("name") or "")

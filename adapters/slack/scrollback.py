@@ -11,7 +11,6 @@ from bot.errors import NotAllowed, ReplyUndeliverable
 from bot.events import Conversation, MessageReceived, Person
 
 _PAGES = 10
-_PAGE = "200"
 _NO_READER = "You are not in that channel, so I don't read it for you."
 
 
@@ -43,9 +42,9 @@ async def _may_read(web: SlackWeb, names: Names, seat: Seat, channel: str, reade
     if channel.startswith("D"):
         return True
     told = (await web.conversations_info(channel=channel))["channel"]
-    profile = (await names.known(seat.team, [reader.id])).people.get(reader.id)
-    is_member_of_all = profile is not None and not profile.is_guest and profile.team in ("", seat.team)
-    if is_member_of_all and told.get("is_channel") and not told.get("is_private"):
+    profile = (await names.known(seat.team, [reader.id])).by_id.get(reader.id)
+    is_member = profile is not None and not profile.is_guest and profile.team in ("", seat.team)
+    if is_member and told.get("is_channel") and not told.get("is_private"):
         return True
     async for page in await web.conversations_members(channel=channel, limit=1000):
         if reader.id in page["members"]:
@@ -56,7 +55,7 @@ async def _may_read(web: SlackWeb, names: Names, seat: Seat, channel: str, reade
 async def _raws(web: SlackWeb, place: Conversation, after: str, most: int) -> Sequence[Raw]:
     """Messages, oldest first: of a thread all pages, for Slack begins at its root; of a channel the newest pages."""
     method = "conversations.replies" if place.thread else "conversations.history"
-    params = {"channel": place.channel, "limit": _PAGE, "inclusive": "true"}
+    params = {"channel": place.channel, "limit": "999" if place.thread else "200", "inclusive": "true"}
     params |= ({"ts": place.thread} if place.thread else {}) | ({"oldest": after} if after else {})
     found: dict[str, Mapping[str, Any]] = {}
     pages = 0

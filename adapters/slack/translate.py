@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapters.slack.markup import ids_in, readable
@@ -19,10 +19,13 @@ from bot.events import (
 )
 
 Raw = Mapping[str, Any]
+Told = MessageReceived | MessageEdited | MessageDeleted | ActionTaken
 _SPOKEN = (None, "file_share", "me_message", "thread_broadcast")
 _UNREADABLE = ("tombstone", "hidden_by_limit")
 _LEADING = re.compile(r"\s*<(?:@|!subteam\^)(\w+)")
 _TITLE_CHARACTERS = 60
+RESPONSE_URL_S = 1_800.0
+"""A response_url is good for half an hour (docs.slack.dev/interactivity/handling-user-interaction)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +38,14 @@ class Seat:
     name: str = ""
     has_one_session: bool = False
 
+    def whom(self, user: str, home: str = "") -> str:
+        """A recipient as a stream wants one: the workspace that they belong to (ours, or `home`) and their id."""
+        return f"{home or self.team}/{user}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What Slack tells of a person. `team` is the workspace that they belong to, where Slack tells it."""
+    """What Slack tells of a person, or of a channel. `team` is the workspace of a person, where Slack tells it."""
 
     name: str
     team: str = ""
@@ -47,30 +54,25 @@ class Profile:
     is_bot: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Known:
-    """Who and what is known by name, by id; what is missing stays an id."""
+    """People and channels of whom Slack has told us more than the id, by id."""
 
-    people: Mapping[str, Profile] = field(default_factory=dict)
-    channels: Mapping[str, str] = field(default_factory=dict)
+    by_id: Mapping[str, Profile] = field(default_factory=dict)
+
+    def name(self, id: str) -> str:
+        """What others read; of somebody who is not known, the id."""
+        return self.by_id[id].name if id in self.by_id else id
 
     def names(self, seat: Seat) -> dict[str, str]:
-        """The names of both, and our own, by id."""
+        """All names, and our own, by id."""
         ours = {seat.user: seat.name} if seat.name else {}
-        return ours | {id: profile.name for id, profile in self.people.items()} | dict(self.channels)
+        return ours | {id: profile.name for id, profile in self.by_id.items()}
 
     def person(self, id: str) -> Person:
         """This person as an author."""
-        profile = self.people.get(id) or Profile(name=id)
+        profile = self.by_id.get(id) or Profile(name=id)
         return Person(id=id, name=profile.name, is_bot=profile.is_bot, is_admin=profile.is_admin)
-
-
-def team_of(raw: Raw) -> str:
-    """The workspace that an envelope is for: with Slack Connect that of the installation, not of who wrote."""
-    seats = raw.get("authorizations") or [{}]
-    team = raw.get("team") or {}
-    found = seats[0].get("team_id") or raw.get("team_id") or (team.get("id") if isinstance(team, Mapping) else team)
-    return str(found or raw.get("enterprise_id") or "")
 
 
 def concerned(body: Raw, seat: Seat) -> tuple[str, ...]:
@@ -83,9 +85,7 @@ def concerned(body: Raw, seat: Seat) -> tuple[str, ...]:
     return tuple(id for id in ids if id and id != seat.user)
 
 
-def happened(
-    body: Raw, seat: Seat, known: Known = Known()
-) -> MessageReceived | MessageEdited | MessageDeleted | ActionTaken | None:
+def happened(body: Raw, seat: Seat, known: Known = Known()) -> Told | None:
     """What an event of the Events API means.
 
     One post with a mention comes as `message` and as `app_mention`, with the same channel and ts: either is enough.
@@ -113,32 +113,31 @@ def said(raw: Raw, where: Raw, seat: Seat, known: Known) -> MessageReceived | No
     user = raw.get("user")
     if raw.get("bot_id") or raw.get("bot_profile") or user in (None, seat.user, "USLACKBOT"):
         return None
-    channel, text = where["channel"], str(raw.get("text") or "")
-    is_direct = where.get("channel_type") == "im" or channel.startswith("D")
-    root = raw.get("thread_ts") or raw["ts"]
-    is_ours = re.search(rf"<@{seat.user}(\||>)", text) is not None
-    leading = _LEADING.match(text)
-    read = readable(text, seat.user, known.names(seat))
+    channel, text, ts, names = where["channel"], str(raw.get("text") or ""), raw["ts"], known.names(seat)
+    root, read, leading = raw.get("thread_ts") or ts, readable(text, seat.user, names), _LEADING.match(text)
+    title = titled(read) if root == ts else ""
     return MessageReceived(
-        id=raw["ts"],
+        id=ts,
         conversation=place(seat, channel, root),
         author=known.person(user),
         text=read,
-        at=float(raw["ts"]),
-        address=Address(
-            channel=channel,
-            thread=root,
-            reply_to=raw["ts"],
-            recipient=f"{home_of(raw, known) or seat.team}/{user}",
-            quote=titled(read) if root == raw["ts"] else "",
-        ),
-        is_direct=is_direct,
-        mentions_bot=is_ours,
+        at=float(ts),
+        address=address(seat.whom(user, home_of(raw, known)), channel, root, ts, quote=title),
+        is_direct=where.get("channel_type") == "im" or channel.startswith("D"),
+        mentions_bot=re.search(rf"<@{seat.user}(\||>)", text) is not None,
         replies_to_bot=raw.get("parent_user_id") == seat.user,
         to_others=leading is not None and leading[1] != seat.user,
-        quotes=tuple(_forwarded(raw, seat, known)),
+        quotes=tuple(_forwarded(raw, seat, names)),
         attachments=tuple(_files(raw)),
     )
+
+
+def address(
+    whom: str, channel: str, root: str, reply_to: str = "", *, quote: str = "", token: str = "", at: float = 0.0
+) -> Address:
+    """Where a reply goes; by a response_url (`token`, taken at `at`) it is the asker's alone."""
+    to = Address(channel=channel, thread=root, reply_to=reply_to, recipient=whom, quote=quote)
+    return replace(to, token=token, expires_at=at + RESPONSE_URL_S, is_private=True) if token else to
 
 
 def place(seat: Seat, channel: str, root: str, person: str = "") -> Conversation:
@@ -150,7 +149,7 @@ def place(seat: Seat, channel: str, root: str, person: str = "") -> Conversation
 
 def home_of(raw: Raw, known: Known) -> str:
     """The workspace of who wrote, which with Slack Connect may be another one; empty where nothing tells it."""
-    profile = known.people.get(str(raw.get("user")))
+    profile = known.by_id.get(str(raw.get("user")))
     return str(raw.get("user_team") or raw.get("team") or (profile.team if profile else ""))
 
 
@@ -168,7 +167,7 @@ def viewed(entity: Raw, known: Known) -> Quote:
     The entities are those of docs.slack.dev/reference/events/app_context_changed.
     """
     channel, value = viewed_channel(entity), entity.get("value")
-    where = f"the channel #{known.channels.get(channel, channel)}"
+    where = f"the channel #{known.name(channel)}"
     if isinstance(value, Mapping):
         return Quote(kind="view", text=f"a message in {where}", id=str(value.get("message_ts") or channel))
     kind = str(entity.get("type")).rpartition("/")[2].partition("_")[0]
@@ -181,13 +180,12 @@ def titled(text: str) -> str:
     return line if len(line) <= _TITLE_CHARACTERS else f"{line[:_TITLE_CHARACTERS].rstrip()}…"
 
 
-def _forwarded(raw: Raw, seat: Seat, known: Known) -> Iterator[Quote]:
+def _forwarded(raw: Raw, seat: Seat, names: Mapping[str, str]) -> Iterator[Quote]:
     for one in raw.get("attachments") or ():
         if one.get("is_share") or one.get("is_msg_unfurl"):
-            text = readable(str(one.get("text") or one.get("fallback") or ""), seat.user, known.names(seat))
-            yield Quote(
-                kind="forward", text=text, author=str(one.get("author_name") or ""), id=str(one.get("ts") or "")
-            )
+            text = readable(str(one.get("text") or one.get("fallback") or ""), seat.user, names)
+            author, id = str(one.get("author_name") or ""), str(one.get("ts") or "")
+            yield Quote(kind="forward", text=text, author=author, id=id)
 
 
 def _files(raw: Raw) -> Iterator[Attachment]:
@@ -221,13 +219,6 @@ def _deleted(event: Raw, old: Raw, seat: Seat) -> MessageDeleted | None:
 
 def _stopped(event: Raw, seat: Seat, known: Known) -> ActionTaken:
     """Slack's own Stop button: which turn runs in the thread is for the core to know."""
-    channel, root, user = event["channel"], event["thread_ts"], event["user"]
-    return ActionTaken(
-        id=event["event_ts"],
-        conversation=place(seat, channel, root),
-        author=known.person(user),
-        at=float(event["event_ts"]),
-        address=Address(channel=channel, thread=root, recipient=f"{seat.team}/{user}"),
-        action="stop",
-        turn="",
-    )
+    channel, root, user, id = event["channel"], event["thread_ts"], event["user"], event["event_ts"]
+    where, who, to = place(seat, channel, root), known.person(user), address(seat.whom(user), channel, root)
+    return ActionTaken(id=id, conversation=where, author=who, at=float(id), address=to, action="stop", turn="")

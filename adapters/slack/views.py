@@ -26,9 +26,8 @@ def question(carried: str) -> Block:
 
 def correction(carried: str) -> Block:
     """The modal after a thumb down: what would have been better, if they care to say."""
-    return _modal(
-        "correct", "Thank you", "Send", _field("What would have been a better answer?", is_optional=True), carried
-    )
+    field = _field("What would have been a better answer?", is_optional=True)
+    return _modal("correct", "Thank you", "Send", field, carried)
 
 
 def public_question(name: str, text: str) -> str:

@@ -1,12 +1,11 @@
 """Slack's Web API over one HTTP session: its proxy, its responses to commands, and the moment it wants us no more."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from aiohttp import FormData
-from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry.async_handler import AsyncRetryHandler, HttpRequest, HttpResponse, RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from yarl import URL
@@ -23,11 +22,32 @@ def proxy_of(address: str) -> str | None:
     return proxies.get(url.scheme) or None
 
 
+class _Watch(AsyncRetryHandler):
+    """Tries nothing again: it sees every answer, and tells when Slack wants our token no more."""
+
+    def __init__(self, refuse: Callable[[str], None]) -> None:
+        super().__init__()
+        self._refuse = refuse
+
+    async def can_retry_async(
+        self,
+        *,
+        state: RetryState,
+        request: HttpRequest,
+        response: HttpResponse | None = None,
+        error: Exception | None = None,
+    ) -> bool:
+        code = response.body.get("error") if response is not None and isinstance(response.body, dict) else None
+        if code is not None and FATES.get(code) is Fate.STOP:
+            self._refuse(code)
+        return False
+
+
 class SlackWeb(AsyncWebClient):
     """The Web API of one workspace. `refused` is set once Slack says that the token is no longer any good."""
 
     def __init__(self, token: str, api_url: str) -> None:
-        super().__init__(token, api_url, retry_handlers=[])
+        super().__init__(token, api_url, retry_handlers=[_Watch(self.refuse)])
         self.proxy = proxy_of(self.base_url)
         self.refused = asyncio.Event()
         self.refusal = ""
@@ -47,27 +67,17 @@ class SlackWeb(AsyncWebClient):
         self.refusal = self.refusal or reason
         self.refused.set()
 
-    async def api_call(
-        self,
-        api_method: str,
-        *,
-        http_verb: str = "POST",
-        files: dict[str, object] | None = None,
-        data: dict[str, object] | FormData | None = None,
-        params: dict[str, object] | None = None,
-        json: dict[str, object] | None = None,
-        headers: dict[str, str] | None = None,
-        auth: dict[str, str] | None = None,
-    ) -> AsyncSlackResponse:
-        """Call a method, as slack-sdk does. Raises SlackApiError, which `errors_as_ours` turns into ours."""
-        more = {"http_verb": http_verb, "files": files, "data": data, "headers": headers, "auth": auth}
-        try:
-            return await super().api_call(api_method, params=params, json=json, **more)  # type: ignore[arg-type]
-        except SlackApiError as error:
-            code = error.response.data.get("error") if isinstance(getattr(error.response, "data", None), dict) else ""
-            if FATES.get(code) is Fate.STOP:
-                self.refuse(code)
-            raise
+    async def call(self, method: str, body: Mapping[str, object], *, within_s: float) -> AsyncSlackResponse:
+        """Have Slack do something, within a time. Raises PlatformUnavailable or ReplyUndeliverable."""
+        with errors_as_ours():
+            async with asyncio.timeout(within_s):
+                return await self.api_call(method, json=dict(body))
+
+    async def ask(self, method: str, about: Mapping[str, object], *, within_s: float) -> AsyncSlackResponse:
+        """Have Slack tell something: such methods take no JSON. Raises as `call` does."""
+        with errors_as_ours():
+            async with asyncio.timeout(within_s):
+                return await self.api_call(method, http_verb="GET", params=dict(about))
 
     async def respond(self, response_url: str, body: Mapping[str, object]) -> None:
         """Answer an interaction by its response_url. Raises PlatformUnavailable or ReplyUndeliverable."""

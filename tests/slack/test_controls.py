@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from adapters.slack.client import SlackAdapter
-from adapters.slack.controls import RESPONSE_URL_S
 from adapters.slack.listeners import GUEST, NO_QUESTION, STRANGER
+from adapters.slack.translate import RESPONSE_URL_S
 from bot.errors import BotError, NotAllowed, StoreUnavailable
 from bot.events import Action, ActionTaken, Address, CommandInvoked, Conversation, Event, Person, Quote
 from bot.ports import Admission

@@ -1,4 +1,4 @@
-"""Every shape in which Slack tells something, as a file of tests/payloads/slack: what it is to us, or that it is nothing.
+"""Every shape in which Slack tells something, as a file of tests/payloads/slack: what it means, or that it is nothing.
 
 The payloads are written from docs.slack.dev (its pages on events, interaction payloads and slash commands); each file
 holds one and the event that it means. A bug in a translation adds one.
@@ -18,12 +18,12 @@ from tests.servers.common import Json
 FOLDER = Path(__file__).parents[1] / "payloads" / "slack"
 SEAT = Seat(team="T0AA1", user="U0BOT1", name="parley")
 KNOWN = Known(
-    people={
+    {
         "U0ALI1": Profile(name="Alice", team="T0AA1", is_admin=True),
         "U0BOB1": Profile(name="Bob", team="T0AA1"),
         "U0EXT1": Profile(name="Eve", team="T0EXT1"),
-    },
-    channels={"C0GEN1": "general"},
+        "C0GEN1": Profile(name="general"),
+    }
 )
 NOW = 1_793_000_011.0
 
