@@ -36,9 +36,9 @@ async def read(web: SlackWeb, attachment: Attachment, most: int) -> bytes:
 
 def _is_slacks(url: URL, api_url: str) -> bool:
     """Whether the token may go there: to hosts of Slack's, or to where it goes with every call anyway."""
-    host = url.host or ""
-    is_slack = url.scheme == "https" and (host == "slack.com" or host.endswith(".slack.com"))
-    return is_slack or (url.is_absolute() and url.origin() == URL(api_url).origin())
+    host, api = url.host or "", URL(api_url)
+    is_slack = any(host == one or host.endswith(f".{one}") for one in ("slack.com", api.host))
+    return (is_slack and url.scheme == "https") or (url.is_absolute() and url.origin() == api.origin())
 
 
 async def _content(answer: aiohttp.ClientResponse, name: str, kind: str, size: int, most: int) -> bytes:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable
 
 from adapters.slack.translate import Known, Profile
 from adapters.slack.web import SlackWeb
-from bot.errors import BotError
+from bot.errors import PlatformUnavailable, ReplyUndeliverable
 from bot.ports import Shelf
 
 log = logging.getLogger(__name__)
 _KEPT_S = 24 * 3600.0
 _REMEMBERED_S = 3600.0
-"""In memory; so is a failure, for less long."""
+"""In memory, whether it was found or is refused."""
 _FAILED_S = 60.0
 _MOST = 5_000
 _LOOKUP_S = 0.7
@@ -29,6 +29,7 @@ class Names:
     def __init__(self, web: SlackWeb, shelf: Shelf, clock: Callable[[], float] = time.monotonic) -> None:
         self._web, self._shelf, self._clock = web, shelf, clock
         self._memory: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
+        self._not_before = 0.0
 
     async def known(self, team: str, ids: Iterable[str]) -> Known:
         """What is known of these people and channels, of the first ten."""
@@ -48,25 +49,29 @@ class Names:
         key, lasts_s = f"name:{team}:{id}", _REMEMBERED_S
         if (kept := await self._shelf.get(key)) is not None:
             told = kept
-        elif told := await self._looked_up(id, until):
-            await self._shelf.put(key, told, expires_s=_KEPT_S)
         else:
-            lasts_s = _FAILED_S
+            try:
+                told = await self._looked_up(id, until - asyncio.get_running_loop().time())
+                await self._shelf.put(key, told, expires_s=_KEPT_S)
+            except (PlatformUnavailable, ReplyUndeliverable) as error:
+                log.info("the name of %s is not known: %s", id, error)
+                told, lasts_s = "", _FAILED_S if isinstance(error, PlatformUnavailable) else _REMEMBERED_S
         self._memory[(team, id)] = (self._clock() + lasts_s, told)
         while len(self._memory) > _MOST:
             self._memory.popitem(last=False)
         return told
 
-    async def _looked_up(self, id: str, until: float) -> str:
-        left_s = until - asyncio.get_running_loop().time()
+    async def _looked_up(self, id: str, within_s: float) -> str:
+        if id[0] not in "UW":
+            told = (await self._web.ask("conversations.info", {"channel": id}, within_s=within_s))["channel"]
+            return json.dumps([told.get("name") or id, "", ""])
+        if (wait_s := self._not_before - self._clock()) > 0:
+            raise PlatformUnavailable("users.info is rate-limited", retry_in_s=wait_s)
         try:
-            if id[0] not in "UW":
-                told = (await self._web.ask("conversations.info", {"channel": id}, within_s=left_s))["channel"]
-                return json.dumps([told["name"], "", ""]) if told.get("name") else ""
-            user = (await self._web.ask("users.info", {"user": id}, within_s=left_s))["user"]
-        except BotError as error:
-            log.info("the name of %s is not known: %s", id, error)
-            return ""
+            user = (await self._web.ask("users.info", {"user": id}, within_s=within_s))["user"]
+        except PlatformUnavailable as error:
+            self._not_before = self._clock() + (error.retry_in_s or 0.0)
+            raise
         shown = user.get("profile") or {}
         name = shown.get("display_name") or shown.get("real_name") or user.get("real_name") or user.get("name") or id
         is_guest = user.get("is_restricted") or user.get("is_ultra_restricted")

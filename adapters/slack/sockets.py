@@ -40,11 +40,13 @@ class Sockets:
             await self._open()
             ready()
             while True:
+                pause_s = self._options.silent_s / 9
                 try:
                     await self._mend()
                 except BotError as error:
                     log.warning("Slack gives no socket now: %s", error)
-                await asyncio.sleep(self._options.silent_s / 9)
+                    pause_s = max(self._options.silent_s / 3, error.retry_in_s or 0.0)
+                await asyncio.sleep(pause_s)
         finally:
             for handler in [*self._seen]:
                 await self._close(handler)

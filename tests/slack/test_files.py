@@ -117,13 +117,15 @@ async def test_the_token_goes_nowhere_else(server: SlackServer, connected: Slack
         ("https://user@example.com/slack.com", False),
         ("", False),
         ("/a", False),
-        ("https://slack.example.com:8/a", True),
-        ("https://slack.example.com/a", False),
+        ("http://slack-gov.com:8/a", True),
+        ("http://slack-gov.com/a", False),
+        ("https://files.slack-gov.com/a", True),
+        ("https://notslack-gov.com/a", False),
     ],
 )
 def test_which_hosts_are_slacks(url: str, is_slacks: bool) -> None:
     """Over TLS to slack.com and below, or to where the Web API is."""
-    assert _is_slacks(URL(url), "https://slack.example.com:8/api/") is is_slacks
+    assert _is_slacks(URL(url), "http://slack-gov.com:8/api/") is is_slacks
 
 
 # ---- what was said before

@@ -255,6 +255,18 @@ async def test_a_name_that_cannot_be_had_costs_no_message(
     assert len(server.named("users.info")) == 1
 
 
+async def test_names_are_not_asked_for_while_slack_wants_a_pause(server: SlackServer, adapter: SlackAdapter) -> None:
+    """After a 429 nobody's name is looked up before Slack's delay is over; what is known stays known."""
+    server.faults.append(Fault(match="users.info", status=429, headers={"Retry-After": "30"}))
+    heard, bob = Heard(), server.world.add_user("Bob")
+    async with running(adapter, heard):
+        server.say(server.general, "one")
+        server.say(server.general, "two", author=bob)
+        await heard.message(2)
+    assert [event.author.name for event in heard.messages] == [server.alice.id, bob.id]
+    assert len(server.named("users.info")) == 1
+
+
 async def test_what_is_said_in_a_channel_arrives_in_its_order(server: SlackServer, adapter: SlackAdapter) -> None:
     """A name that takes long does not let a later message overtake an earlier one."""
     server.faults.append(Fault(match="users.info", status=200, is_held=True))

@@ -10,7 +10,7 @@ from adapters.slack.reply import Channels
 from bot.events import Action
 from bot.pacing import Limits
 from tests.fakes.shelf import FakeShelf
-from tests.servers.slack import SlackServer
+from tests.servers.slack import SIGNING_SECRET, SlackServer
 from tests.servers.slack_world import User
 
 EDITS = True
@@ -22,10 +22,14 @@ class SlackRig:
 
     characters = LIMITS.characters
 
-    def __init__(self, server: SlackServer, channels: Channels) -> None:
+    def __init__(self, server: SlackServer, channels: Channels, http_port: int) -> None:
         self.server = server
-        options = Options(bot_token=server.bot_token, app_token=server.app_token, api_url=server.api_url)
-        options = replace(options, channels=channels)
+        options = Options(bot_token=server.bot_token, api_url=server.api_url, channels=channels)
+        if http_port:
+            server.http_url = f"http://127.0.0.1:{http_port}/slack/events"
+            options = replace(options, signing_secret=SIGNING_SECRET, http_port=http_port)
+        else:
+            options = replace(options, app_token=server.app_token)
         self.adapter = SlackAdapter(options, FakeShelf(), call_s=1.0, limits=LIMITS)
 
     async def say(self, text: str, *, mention: bool = True, author: str = "ada") -> str:
@@ -50,6 +54,6 @@ class SlackRig:
 
 
 @asynccontextmanager
-async def open_rig(channels: Channels = "native") -> AsyncIterator[SlackRig]:
+async def open_rig(channels: Channels = "native", http_port: int = 0) -> AsyncIterator[SlackRig]:
     async with SlackServer() as server:
-        yield SlackRig(server, channels)
+        yield SlackRig(server, channels, http_port)
