@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench import command
+from bench import command, slack
 from bench.report import Row, show, write
 from bench.side import Side
 from bench.talk import Block
@@ -33,10 +33,11 @@ class Size:
     appends: int
     starts: int
     questions: int
+    streams_s: float
 
 
-FULL = Size(rounds=48, block=20, crowd=400, many=10_000, appends=320, starts=5, questions=100)
-QUICK = Size(rounds=1, block=4, crowd=100, many=200, appends=64, starts=1, questions=2)
+FULL = Size(rounds=48, block=20, crowd=400, many=10_000, appends=320, starts=5, questions=100, streams_s=75.0)
+QUICK = Size(rounds=1, block=4, crowd=100, many=200, appends=64, starts=1, questions=2, streams_s=2.0)
 BEFORE_MODEL = ("admit", "claim", "reserve")
 
 
@@ -161,6 +162,8 @@ def measure(size: Size, note: Callable[[Row], None]) -> None:
         for row in starts(model_url, folder, size):
             note(row)
         store_url = stack.enter_context(embedded(folder))
+        for row in slack.rows(store_url, size.streams_s, size.questions // 4 or 1):
+            note(row)
         bare = stack.enter_context(Side("bare", store_url, model_url, folder))
         whole = stack.enter_context(Side("whole", store_url, model_url, folder))
         for side in (bare, whole):

@@ -57,9 +57,9 @@ class Session:
                 await self._workspace.sessions.give_back(self._place, self._holder)
 
     async def _is_processing(self) -> bool:
-        """Show the native sign; false where this app may not, so that the older one does."""
+        """Show the native sign; false where this app may not, or too many were shown, so that the older one does."""
         if await self._workspace.wait_s(STATUS):
-            return True
+            return False
         self._begun.set()
         try:
             await self._set("processing", {"title": self._title[:_TITLE]} if self._title else {})

@@ -17,6 +17,8 @@ GOALS = (
     "10,000 stored messages against 50",
     "append + load of the last 50",
     "memory against that at a tenth of the turns",
+    "Slack: 20 answers at once under the tiers, refused calls",
+    "Slack: envelope to first Web API call",
 )
 
 

@@ -114,7 +114,10 @@ class SlackScene:
             await self.store.command("DEL", name)
         workspace = Workspace(SlackWeb(self.server.bot_token, self.server.api_url), RedisShelf(self.store, "slack"))
         workspace.team = TEAM
-        await sweep(workspace)
+        async with asyncio.timeout(120):
+            while await workspace.sessions.holders():  # a sweep goes no further than the budget of its method
+                await sweep(workspace)
+                await asyncio.sleep(0.1)
         await workspace.web.close()
         sessions = [one for channel in self.server.world.channels.values() for one in channel.sessions.items()]
         return [f"the session of {thread} is {status}" for thread, status in sessions if status != "active"]
