@@ -33,11 +33,13 @@ class SlackSurface:
         self, workspace: Workspace, session: Session, address: Address, turn: str, limits: Limits, *, is_native: bool
     ) -> None:
         self.limits, self._plain_limits = limits, limits
+        self._stream_cadence_s = min(_STREAM_CADENCE_S, limits.cadence_s)
         self._workspace, self._session, self._to, self._turn = workspace, session, address, turn
         self._is_native = is_native
         self._stream: Stream | None = None
         self._growing: MessageRef | None = None
         self._place: str | None = None
+        self._edit_place: str | None = None
         self._paid = ""
         self._is_final = False
         self._written: set[str] = set()
@@ -60,6 +62,8 @@ class SlackSurface:
         return wait_s
 
     async def create(self, part: int, text: str, buttons: Sequence[Button]) -> MessageRef:
+        if self._stream is not None:  # somebody has deleted its message
+            await self._stream.rest()
         self._stream, self._growing = None, None
         if is_growing(buttons) and (place := self._place) is not None:
             self._place = None
@@ -69,7 +73,7 @@ class SlackSurface:
         thread = {"thread_ts": self._to.thread} if self._to.thread else {}
         answer = await self._put(POST, {**where, **thread, "metadata": self._mark(part)}, text, buttons)
         ref = MessageRef(channel=self._to.channel, id=answer["ts"])
-        self._wrote(ref, buttons)
+        await self._wrote(ref, buttons)
         return ref
 
     async def edit(self, ref: MessageRef, text: str, buttons: Sequence[Button]) -> None:
@@ -83,7 +87,7 @@ class SlackSurface:
             part = self._streamed.get(ref.id)
             mark = {} if part is None else {"metadata": self._mark(part)}
             await self._put(UPDATE, {"channel": ref.channel, "ts": ref.id, **mark}, text, buttons)
-            self._wrote(ref, buttons)
+            await self._wrote(ref, buttons)
         if self._stream is None:
             await self._marked(ref)
 
@@ -111,11 +115,12 @@ class SlackSurface:
         return found
 
     async def close(self) -> None:
-        """Give back a place that was not used."""
-        if (place := self._place) is not None:
-            self._place = None
-            with suppress(StoreUnavailable):
-                await self._workspace.streams.give_back(place, self._turn)
+        """Give back the places that are not needed any more."""
+        for places, place in ((self._workspace.streams, self._place), (self._workspace.edits, self._edit_place)):
+            if place is not None:
+                with suppress(StoreUnavailable):
+                    await places.give_back(place, self._turn)
+        self._place = self._edit_place = None
 
     # ---- streams
 
@@ -150,13 +155,13 @@ class SlackSurface:
             raise PlatformUnavailable("the look-up of another turn took the stream for its own")
         self._stream, self._streamed[ref.id] = Stream(self._workspace, ref, text, place), part
         self._written.add(ref.id)
-        self.limits = replace(self._plain_limits, cadence_s=min(_STREAM_CADENCE_S, self._plain_limits.cadence_s))
+        self.limits = replace(self._plain_limits, cadence_s=self._stream_cadence_s)
         return ref
 
     async def _streamed_on(self, stream: Stream, text: str, buttons: Sequence[Button]) -> bool:
         """Show it in the live stream, which a whole text ends; false where its message has to be edited from now on."""
         if is_growing(buttons) and await stream.grow(text):
-            await self._keep_pace()
+            await self._keep_pace("chat.appendStream", self._stream_cadence_s)
             return True
         mark = self._mark(self._streamed[stream.ref.id])
         is_shown = await stream.stop(text, buttons, mark, is_last=self._is_final)
@@ -164,11 +169,11 @@ class SlackSurface:
         self._session.is_released = is_shown and self._is_final
         return is_shown and not is_growing(buttons)
 
-    async def _keep_pace(self) -> None:
-        """The streams of the workspace share what it may append in a minute."""
-        share_s = await self._workspace.stream_cadence_s()
-        base_s = min(_STREAM_CADENCE_S, self._plain_limits.cadence_s)
-        self.limits = replace(self._plain_limits, cadence_s=max(base_s, share_s))
+    async def _keep_pace(self, method: str, least_s: float) -> None:
+        """All that grows in the workspace shares what it may write in a minute."""
+        with suppress(StoreUnavailable):
+            share_s = await self._workspace.cadence_s(method)
+            self.limits = replace(self._plain_limits, cadence_s=max(least_s, share_s))
 
     async def _claimed(self, ref: MessageRef, part: int) -> int | None:
         """The part of a message without a mark, if this turn made it; one that nobody owns becomes ours, as `part`.
@@ -218,10 +223,13 @@ class SlackSurface:
                 raise
         return await self._workspace.call(method, {**body, **bare(text)})
 
-    def _wrote(self, ref: MessageRef, buttons: Sequence[Button]) -> None:
+    async def _wrote(self, ref: MessageRef, buttons: Sequence[Button]) -> None:
         self._written.add(ref.id)
         self._growing = ref if is_growing(buttons) else None
-        self.limits = self._plain_limits
+        if self._growing is not None:
+            with suppress(StoreUnavailable):
+                self._edit_place = self._edit_place or await self._workspace.edits.take(self._turn, expires_s=STREAM_S)
+            await self._keep_pace(UPDATE, self._plain_limits.cadence_s)
 
     def _mark(self, part: int) -> Json:
         return {"event_type": "parley_part", "event_payload": {"turn": self._turn, "part": part}}

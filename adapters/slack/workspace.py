@@ -15,6 +15,7 @@ from bot.ports import Shelf
 REFUSED_S = 3600.0
 """For how long an ability that Slack has refused is not tried again."""
 _COUNTED_S = 2.0
+EDITS = 64
 SESSIONS = 64
 """Sessions that are known to a sweep; Slack itself clears one that is not after an hour."""
 
@@ -42,7 +43,7 @@ class Workspace:
         self.team = self.bot = ""
         self._held: dict[str, float] = {}
         self._refused: dict[str, float] = {}
-        self._live = (0.0, 1)
+        self._live: dict[str, tuple[float, int]] = {}
 
     # ---- calls
 
@@ -104,10 +105,16 @@ class Workspace:
     def sessions(self) -> Places:
         return Places(self.shelf, f"{self.team}:session", SESSIONS)
 
-    async def stream_cadence_s(self) -> float:
-        """How often each live stream of the workspace may grow: their budget divided by their number."""
-        at, count = self._live
+    @property
+    def edits(self) -> Places:
+        """Answers that grow by edits; one that finds no place here is only not counted."""
+        return Places(self.shelf, f"{self.team}:edit", EDITS)
+
+    async def cadence_s(self, method: str) -> float:
+        """How often each live stream, or each answer that grows by edits, may grow: their budget by their number."""
+        at, count = self._live.get(method, (0.0, 1))
         if self.clock() - at > _COUNTED_S:
-            count = max(1, len(await self.streams.holders()))
-            self._live = (self.clock(), count)
-        return count / per_s("chat.appendStream")
+            places = self.edits if method == "chat.update" else self.streams
+            count = max(1, len(await places.holders()))
+            self._live[method] = (self.clock(), count)
+        return count / per_s(method)

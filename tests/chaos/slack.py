@@ -67,6 +67,18 @@ class SlackScene:
         """Wait until a process has connected for the so-many-th time."""
         await self.server.until(lambda: self.server.connects >= count, f"{count} connections", within_s=20.0)
 
+    async def calm(self, most: int) -> None:
+        """Wait until no more than so many turns are open: one that dies 25 times is given up, as it should be.
+
+        Time in such a run is dense, so the budgets of Slack's minutes begin anew.
+        """
+        async for name in self.store.scan(f"parley:{{shelf:slack}}:{TEAM}:*"):
+            if not name.endswith(tuple("0123456789")) or ":post:" in name:
+                await self.store.command("DEL", name)
+        async with asyncio.timeout(60):
+            while sum("}:o:" in name for name in await self.leftovers()) > most:
+                await asyncio.sleep(0.05)
+
     async def settled(self, *, within_s: float = 30.0) -> list[str]:
         """Wait until all was taken and nothing is left to do; then what is wrong."""
         try:
@@ -166,6 +178,7 @@ async def chaos(kills: int, seed: int) -> list[str]:
             await victim.ended()
             it.fleet.bury(victim)
             members.append(it.start(f"p{number + 2}"))
+            await it.calm(5)
             if (number + 1) % 20 == 0:
                 print(f"{number + 1} kills, {len(it.threads)} questions, {len(it.server.waiting)} waiting", flush=True)
         wrong = await it.settled(within_s=120.0)

@@ -385,3 +385,16 @@ def test_no_border_of_chunks_lets_a_mention_through(text: str, borders: list[int
         assert message.pings == ()
     whole = split(harmless(text), limits)
     assert not whole or whole[0].text.startswith(streamed)
+
+
+async def test_a_message_that_is_deleted_in_mid_stream_is_written_anew(server: SlackServer) -> None:
+    """Somebody deletes it while it grows: the whole answer stands in a new one, and the old one's place is free."""
+    shelf = FakeShelf()
+
+    def delete() -> None:
+        [message] = server.general.by(server.bot)
+        server.delete(message)
+
+    await answered(server, adapter_of(server, shelf), delete, REST)
+    assert shown(server) == [FIRST + REST]
+    assert {value for key, value in shelf.kept.items() if key.startswith("T0TEAM:stream:")} <= {"-"}
