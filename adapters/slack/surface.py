@@ -52,6 +52,7 @@ class SlackSurface:
     async def budget(self, *, is_final: bool) -> float:
         """A stream's place pays its start and its stop; all else is counted by its method."""
         self._is_final = is_final
+        await self._workspace.know()
         if self._stream is not None:
             return await self._workspace.wait_s("chat.stopStream" if is_final else "chat.appendStream")
         if self._growing is None and not is_final and await self._has_place():
@@ -100,6 +101,7 @@ class SlackSurface:
 
     async def find(self) -> Sequence[tuple[int, MessageRef]]:
         found: list[tuple[int, MessageRef]] = []
+        await self._workspace.know()
         place = {"channel": self._to.channel, "include_all_metadata": "true", "oldest": self._to.reply_to or "0"}
         method = "conversations.replies" if self._to.thread else "conversations.history"
         thread = {"ts": self._to.thread} if self._to.thread else {}

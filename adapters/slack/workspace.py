@@ -45,6 +45,12 @@ class Workspace:
         self._refused: dict[str, float] = {}
         self._live: dict[str, tuple[float, int]] = {}
 
+    async def know(self) -> None:
+        """Learn who we are here, where a reply comes before the connection."""
+        if not self.team:
+            told = await self.call("auth.test", {})
+            self.team, self.bot = told["team_id"], told["user_id"]
+
     # ---- calls
 
     async def call(self, method: str, body: Mapping[str, object]) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ on; in the end every question has exactly one whole answer and no session is lef
 
 import argparse
 import asyncio
+import itertools
 import random
 import signal
 import sys
@@ -70,8 +71,9 @@ class SlackScene:
     async def calm(self, most: int) -> None:
         """Wait until no more than so many turns are open: one that dies 25 times is given up, as it should be.
 
-        Time in such a run is dense, so the budgets of Slack's minutes begin anew.
+        Time in such a run is dense, so the budgets of Slack's minutes begin anew, and Slack tries again.
         """
+        self.server.redeliver()
         async for name in self.store.scan(f"parley:{{shelf:slack}}:{TEAM}:*"):
             if not name.endswith(tuple("0123456789")) or ":post:" in name:
                 await self.store.command("DEL", name)
@@ -83,7 +85,11 @@ class SlackScene:
         """Wait until all was taken and nothing is left to do; then what is wrong."""
         try:
             async with asyncio.timeout(within_s):
-                while self.server.waiting or await self.leftovers():
+                for looks in itertools.count(1):
+                    if not (self.server.waiting or await self.leftovers()):
+                        break
+                    if looks % 40 == 0:
+                        self.server.redeliver()
                     await asyncio.sleep(0.05)
         except TimeoutError:
             waiting = [envelope.type for envelope in self.server.waiting]

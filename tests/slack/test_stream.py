@@ -346,6 +346,24 @@ async def test_a_stream_that_nobody_recorded_is_found(server: SlackServer, has_c
     assert server.streams.is_live(other)
 
 
+async def test_a_reply_before_the_connection_knows_whose_messages_are_ours(server: SlackServer) -> None:
+    """A worker takes a turn over before its process has connected: it finds the lost stream all the same."""
+    shelf, heard, draft = FakeShelf(), Heard(), FakeDraft(lost_at="ref 0")
+    first, second = adapter_of(server, shelf), adapter_of(server, shelf)
+    async with running(first, heard):
+        server.ask(server.general, "well?")
+        event = await heard.message()
+        async with first.reply(event.address, draft) as reply:
+            reply.show("It was going to say something else")
+            await server.until(lambda: shown(server), "a first post")
+            await server.until(lambda: draft.is_lost, "its record is lost", within_s=1.0)
+    shelf.kept = {key: value for key, value in shelf.kept.items() if not key.startswith("stream:")}
+    async with second.reply(event.address, draft.takeover()) as reply:
+        await reply.finish("The answer.")
+    await second.close()
+    assert shown(server) == ["The answer."]
+
+
 async def test_two_answers_in_one_thread_do_not_take_each_others_streams(server: SlackServer) -> None:
     """One start seems to fail and is looked for; the other answer's stream is left alone."""
     shelf, heard = FakeShelf(), Heard()
