@@ -73,7 +73,9 @@ class SlackAdapter:
 
         # Slack is told "received" behind the listener, so only what was admitted; all else is delivered again.
         secret = self._options.signing_secret
-        app = AsyncApp(authorize=authorize, process_before_response=True, signing_secret=secret, logger=_quiet())
+        quiet = logging.getLogger("slack_bolt.parley")
+        quiet.setLevel(logging.ERROR)  # it warns of variables in the environment that we read ourselves
+        app = AsyncApp(authorize=authorize, process_before_response=True, signing_secret=secret, logger=quiet)
         heard = Listeners(
             web=self._web, shelf=self._shelf, names=self._names, options=self._options, seat=seat, intake=intake
         )
@@ -109,10 +111,3 @@ class SlackAdapter:
 
     async def close(self) -> None:
         await self._web.close()
-
-
-def _quiet() -> logging.Logger:
-    """A logger for bolt that tells errors alone: it warns of settings in the environment that we read ourselves."""
-    quiet = logging.getLogger("slack_bolt.parley")
-    quiet.setLevel(logging.ERROR)
-    return quiet

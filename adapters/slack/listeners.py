@@ -5,8 +5,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -180,7 +179,7 @@ class Listeners:
         known = await self._known(user, subject.get("user") or user, *ids_in(str(subject.get("text") or "")))
         notice = self._declined(known.by_id.get(user), str(body["user"].get("team_id") or ""), user)
         if not notice and subject and body["callback_id"] == "ask_about":
-            notice = await self._modal(body, views.question(controls.subject(body, self._seat, known)))
+            notice = await self._modal(body, "ask_about", controls.subject(body, self._seat, known))
         elif not notice and subject and body["callback_id"] == "summarise":
             event = controls.summarised(body, self._seat, known, now=time.time())
             notice = await self._absent(event.address.channel) or await self._admitted(event)
@@ -193,7 +192,7 @@ class Listeners:
         if event is not None:
             notice = await self._admitted(event)
             if not notice and event.action == "down":
-                notice = await self._modal(body, views.correction(controls.rated(event)))
+                notice = await self._modal(body, "correct", controls.rated(event))
             await self._answered(body, notice)
         await ack()
 
@@ -217,14 +216,7 @@ class Listeners:
 
     async def _admitted(self, event: Event) -> str:
         """Admit within a second; what the person reads where it was not, empty where it was."""
-        try:
-            async with asyncio.timeout(_ADMIT_S):
-                await self._intake(event)
-        except (NotAllowed, StoreUnavailable) as error:
-            return error.notice
-        except TimeoutError:
-            return StoreUnavailable.notice
-        return ""
+        return await self._tried(asyncio.wait_for(self._intake(event), _ADMIT_S))
 
     async def _absent(self, channel: str) -> str:
         """What the person reads where we cannot write into the channel; empty where we can, or cannot know."""
@@ -234,17 +226,21 @@ class Listeners:
             return error.notice if str(error) == "channel_not_found" else ""
         return "" if told.get("is_member") or told.get("is_im") or told.get("is_mpim") else NOTICES["not_in_channel"]
 
-    async def _modal(self, body: Raw, view: views.Block) -> str:
+    async def _modal(self, body: Raw, name: str, carried: str) -> str:
         """Open a modal; what the person reads where Slack does not."""
+        view = {"trigger_id": body["trigger_id"], "view": views.modal(name, carried)}
+        return await self._tried(self._web.call("views.open", view, within_s=_COURTESY_S))
+
+    async def _tried(self, doing: Awaitable[object]) -> str:
+        """What the person reads where something does not succeed; empty where it does."""
         try:
-            await self._web.call("views.open", {"trigger_id": body["trigger_id"], "view": view}, within_s=_COURTESY_S)
-        except BotError as error:
-            return error.notice
+            await doing
+        except (BotError, TimeoutError) as error:
+            return error.notice if isinstance(error, BotError) else StoreUnavailable.notice
         return ""
 
     async def _answered(self, body: Raw, notice: str) -> None:
         """Show a notice to the person alone, where there is one."""
-        if notice and (url := body.get("response_url")):
-            with suppress(BotError):
-                private = {"response_type": "ephemeral", "replace_original": False, "text": notice}
-                await self._web.respond(str(url), private)
+        if notice and body.get("response_url"):
+            private = {"response_type": "ephemeral", "replace_original": False, "text": notice}
+            await self._tried(self._web.respond(str(body["response_url"]), private))

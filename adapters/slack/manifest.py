@@ -13,7 +13,7 @@ _CREATE = "https://api.slack.com/apps?new_app=1&manifest_json="
 
 
 def table() -> dict[str, Any]:
-    """The table: `scopes`, `features`, `commands` and `shortcuts`."""
+    """The table: its `scopes`, and the parts of the manifest."""
     return tomllib.loads((Path(__file__).parent / "app.toml").read_text("utf-8"))
 
 
@@ -30,36 +30,24 @@ def missing(granted: str) -> Iterator[tuple[str, str]]:
 
 def manifest(*, is_minimal: bool = False, url: str = "") -> str:
     """The app's manifest as JSON, which is YAML too. With a `url` it asks for requests over HTTP, else for sockets."""
-    told, address = table(), {"request_url": url.rstrip("/") + PATH} if url else {}
+    told = table()
+    app: dict[str, Any] = told["app"]
     scopes = [scope for scope in told["scopes"] if scope.get("minimal") or not is_minimal]
     events = [event for scope in scopes for event in scope.get("events", ())]
-    command_address = {"url": address["request_url"]} if address else {}
-    features: dict[str, object] = {
-        "app_home": {
-            "home_tab_enabled": not is_minimal,
-            "messages_tab_enabled": True,
-            "messages_tab_read_only_enabled": False,
-        },
-        "bot_user": {"display_name": "Parley", "always_online": True},
-        "slash_commands": [command | command_address for command in told["commands"]],
-    }
-    if not is_minimal:
-        features |= {"agent_view": {"agent_description": told["features"]["agent"]}, "shortcuts": told["shortcuts"]}
-        events += told["features"]["events"]
-    settings = {
-        "event_subscriptions": {**address, "bot_events": sorted(events)},
-        "interactivity": {"is_enabled": True, **address},
-        "org_deploy_enabled": False,
-        "socket_mode_enabled": not url,
-        "token_rotation_enabled": False,
-    }
-    whole = {
-        "display_information": {"name": "Parley", "description": "Answers your team's questions"},
-        "features": features,
-        "oauth_config": {"scopes": {"bot": [scope["name"] for scope in scopes]}},
-        "settings": settings,
-    }
-    return json.dumps(whole, indent=2)
+    app["oauth_config"] = {"scopes": {"bot": [scope["name"] for scope in scopes]}}
+    app["settings"]["event_subscriptions"]["bot_events"] = events
+    if is_minimal:
+        app["features"]["app_home"]["home_tab_enabled"] = False
+    else:
+        app["features"] |= told["full"]
+        events += told["unscoped"]["events"]
+    if url:
+        app["settings"]["socket_mode_enabled"] = False
+        for place in (app["settings"]["event_subscriptions"], app["settings"]["interactivity"]):
+            place["request_url"] = url.rstrip("/") + PATH
+        for command in app["features"]["slash_commands"]:
+            command["url"] = url.rstrip("/") + PATH
+    return json.dumps(app, indent=2)
 
 
 def link(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from slack_sdk.http_retry.async_handler import AsyncRetryHandler, HttpRequest, HttpResponse, RetryState
+from slack_sdk.http_retry.async_handler import AsyncRetryHandler, HttpResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from yarl import URL
@@ -29,16 +29,9 @@ class _Watch(AsyncRetryHandler):
         super().__init__()
         self._refuse = refuse
 
-    async def can_retry_async(
-        self,
-        *,
-        state: RetryState,
-        request: HttpRequest,
-        response: HttpResponse | None = None,
-        error: Exception | None = None,
-    ) -> bool:
-        code = response.body.get("error") if response is not None and isinstance(response.body, dict) else None
-        if code is not None and FATES.get(code) is Fate.STOP:
+    async def can_retry_async(self, *, response: HttpResponse | None = None, **_: object) -> bool:
+        body = None if response is None else response.body
+        if isinstance(body, dict) and FATES.get(code := str(body.get("error"))) is Fate.STOP:
             self._refuse(code)
         return False
 
