@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     """Up to four questions that are suggested in Slack's Messages tab, with a `|` between them."""
     http_host: str = "127.0.0.1"
     """Address that requests over HTTP are taken at; in a container `0.0.0.0`."""
-    http_port: int = Field(3000, ge=0, le=65_535)
+    http_port: int = Field(3000, ge=1, le=65_535)
     """Port that requests over HTTP are taken at."""
 
     openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY", examples=["sk-proj-..."])

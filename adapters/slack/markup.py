@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from bot.pacing import seal
 
-_TOKEN = re.compile(r"<([@#!])([^>|]*)(?:\|([^>]*))?>")
+_TOKEN = re.compile(r"<([@#!])([^>|]+)(?:\|([^>]*))?>")
 _MAIL = re.compile(r"<mailto:[^>|]*\|([^>]*)>")
 _MASS = ("<!channel", "<!here", "<!everyone", "<!subteam")
 _LOUD = re.compile("<(?=!channel|!here|!everyone|!subteam)", re.IGNORECASE)

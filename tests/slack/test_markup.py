@@ -31,15 +31,18 @@ def blocks_of(fields: dict[str, object]) -> list[Json]:
         ("<@U0> hello", "hello"),
         ("  <@U0|parley>  hello", "hello"),
         ("hello <@U0>, you", "hello @U0, you"),
-        ("<@U1|ada> said so in <#C1|general> and <#C2>", "@ada said so in #general and #C2"),
+        ("<@U1|ada> said so in <#C1|general> and <#C3>", "@ada said so in #general and #C3"),
         ("<!here> <!subteam^S1|@team>", "@here @team"),
         ("see <https://a.b|this> &amp; &lt;that&gt;", "see <https://a.b|this> & <that>"),
         ("&lt;@U1&gt;", "<@U1>"),
+        ("<@U2> and <#C2>, <@U2|other>", "@Bob <b> and #ops, @Bob <b>"),
+        ("by <!date^1793000000^{time}|noon>, to <mailto:a@b.c|a@b.c>", "by noon, to a@b.c"),
+        ("<@> <#> <!>", "<@> <#> <!>"),
     ],
 )
 def test_what_people_write_is_read_as_they_see_it(typed: str, read: str) -> None:
     """Names for ids where Slack tells them, our own leading mention gone, entities undone once."""
-    assert readable(typed, "U0") == read
+    assert readable(typed, "U0", {"U2": "Bob <b>", "C2": "ops"}) == read
 
 
 @given(st.text())
