@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from bench import chat, command
+from bench import chat, command, slack
 from bench.report import Row, show, write
 from bench.side import Side
 from bench.talk import Block
@@ -35,10 +35,13 @@ class Size:
     starts: int
     questions: int
     words: int
+    streams_s: float
 
 
-FULL = Size(rounds=48, block=20, crowd=400, many=10_000, appends=320, starts=5, questions=100, words=400)
-QUICK = Size(rounds=1, block=4, crowd=100, many=200, appends=64, starts=1, questions=2, words=40)
+FULL = Size(
+    rounds=48, block=20, crowd=400, many=10_000, appends=320, starts=5, questions=100, words=400, streams_s=75.0
+)
+QUICK = Size(rounds=1, block=4, crowd=100, many=200, appends=64, starts=1, questions=2, words=40, streams_s=2.0)
 BEFORE_MODEL = ("admit", "claim", "reserve")
 PARTS = ("starts", "discord", "waits", "turns", "crowd", "depth", "store", "memory")
 
@@ -165,7 +168,8 @@ def measure(size: Size, note: Callable[[Row], None], only: str) -> None:
         store_url = "" if only == "starts" else stack.enter_context(embedded(folder))
         if only != "starts":
             parts["discord"] = partial(chat.rows, store_url, words=size.words, questions=size.questions)
-        if only not in ("starts", "discord"):
+            parts["slack"] = partial(slack.rows, store_url, size.streams_s, size.questions // 4 or 1)
+        if only not in ("starts", "discord", "slack"):
             bare = stack.enter_context(Side("bare", store_url, model_url, folder))
             whole = stack.enter_context(Side("whole", store_url, model_url, folder))
             for side in (bare, whole):

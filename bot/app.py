@@ -35,6 +35,7 @@ from handlers.turns import handle
 
 if TYPE_CHECKING:
     from adapters.discord.options import Options
+    from adapters.slack.options import Options as SlackOptions
     from bot.doctor import Finding
 
 log = logging.getLogger(__name__)
@@ -178,12 +179,13 @@ async def chosen_model(settings: Settings, tell: Tell) -> AsyncIterator[Choice]:
 def providers(settings: Settings) -> list[Provider]:
     """The model servers of the settings, the main one first."""
 
-    def secret(value: SecretStr | None) -> str:
-        return value.get_secret_value() if value else ""
-
-    main = main_provider(base_url=settings.openai_base_url, key=secret(settings.openai_api_key), wire=settings.wire)
+    main = main_provider(base_url=settings.openai_base_url, key=_secret(settings.openai_api_key), wire=settings.wire)
     named = settings.providers.items()
-    return [main, *(Provider(name=name, base_url=p.base_url, key=secret(p.key), wire=p.wire) for name, p in named)]
+    return [main, *(Provider(name=name, base_url=p.base_url, key=_secret(p.key), wire=p.wire) for name, p in named)]
+
+
+def _secret(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value else ""
 
 
 async def run(settings: Settings, tell: Tell) -> int:
@@ -267,13 +269,11 @@ def _platforms(settings: Settings, store: Store, channels: Channels) -> list[Ada
         shelf, base = RedisShelf(store, "discord"), settings.discord_api_base
         options = _discord_options(settings, channels)
         found.append(DiscordAdapter(token, shelf, base, call_s=settings.call_s, options=options))
-    if settings.slack_bot_token and settings.slack_app_token:
+    if settings.slack_bot_token:
         from adapters.slack.client import SlackAdapter
 
-        tokens = (settings.slack_bot_token.get_secret_value(), settings.slack_app_token.get_secret_value())
-        found.append(SlackAdapter(*tokens, api_url=settings.slack_api_url, call_s=settings.call_s))
-    if not found:
-        raise SettingsInvalid(["SLACK_APP_TOKEN: missing; Parley connects by Socket Mode. Example: xapp-1-A012-..."])
+        shelf = RedisShelf(store, "slack")
+        found.append(SlackAdapter(_slack(settings), shelf, call_s=settings.call_s))
     return found
 
 
@@ -286,9 +286,52 @@ async def examine(settings: Settings, channels: Sequence[str]) -> "list[Finding]
         from adapters.discord.examine import examine as examine_discord
 
         ids = [channel.partition(":")[2] for channel in channels if channel.startswith("discord:")]
-        looks = await examine_discord(settings.discord_token.get_secret_value(), settings.discord_api_base, ids, SPECS)
-        found += [Finding("Discord", level, sentence, remedy) for level, sentence, remedy in looks]
+        token, base = settings.discord_token.get_secret_value(), settings.discord_api_base
+        found += [Finding("Discord", *look) for look in await examine_discord(token, base, ids, SPECS)]
+    if settings.slack_bot_token:
+        from adapters.slack.doctor import examine as examine_slack
+
+        found += [Finding("Slack", *look) for look in await examine_slack(_slack(settings))]
     return found
+
+
+def manifest(platform: str, *, is_minimal: bool, url: str) -> tuple[str, str]:
+    """What an app of this platform asks for, and the link that creates it."""
+    from adapters.slack.manifest import link
+    from adapters.slack.manifest import manifest as written
+
+    text = written(is_minimal=is_minimal, url=url)
+    return text, link(text)
+
+
+def _slack(settings: Settings) -> "SlackOptions":
+    from adapters.slack.options import Options
+
+    return Options(
+        bot_token=_secret(settings.slack_bot_token),
+        app_token=_secret(settings.slack_app_token),
+        signing_secret=_secret(settings.slack_signing_secret),
+        api_url=settings.slack_api_url,
+        http_host=settings.http_host,
+        http_port=settings.http_port,
+        sockets=settings.slack_sockets,
+        channels=settings.slack_channels,
+        people_ring=settings.slack_people_ring,
+        has_one_session=settings.slack_one_session,
+        guests=settings.slack_guests,
+        strangers=frozenset(settings.slack_strangers),
+        prompts=settings.slack_prompts,
+        facts=_facts(settings),
+    )
+
+
+def _facts(settings: Settings) -> tuple[str, ...]:
+    """What the people of a workspace may know of how their Parley is set."""
+    rate, tokens = settings.person_rate, settings.workspace_daily_tokens
+    told = [f"Model: {settings.model or 'the default one'}"]
+    told += [f"Questions of one person: {rate.count} in {rate.per_s / 60:.0f} minutes"] if rate.count else []
+    told += [f"Tokens of this workspace: {tokens:,} a day"] if tokens else []
+    return (*told, f"Conversations are kept for {settings.transcript_days} days")
 
 
 def _discord_options(settings: Settings, channels: Channels) -> "Options":

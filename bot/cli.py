@@ -43,6 +43,11 @@ def _parser(command: Sequence[str]) -> argparse.ArgumentParser:
     parsers = {name: commands.add_parser(name, help=text) for name, text in texts.items()}
     parsers["ask"].add_argument("question", type=_question, help="the question; - reads it from standard input")
     parsers["doctor"].add_argument("--channel", action="append", help="what may be done there: discord:200")
+    parsers["manifest"].add_argument("platform", choices=["slack"], help="whose app")
+    parsers["manifest"].add_argument("--minimal", action="store_true", help="mentions, direct messages and /ask alone")
+    parsers["manifest"].add_argument(
+        "--url", default="", help="public address, for requests over HTTP in place of sockets"
+    )
     parsers["dead"].add_argument("--requeue", metavar="TURN", help="put this turn's questions back; 'all': every one")
     if command == ["init"]:  # its flags come from its module, which --help alone should not have to load
         from bot.init import add_arguments
@@ -65,6 +70,11 @@ async def _run(parsed: argparse.Namespace) -> int:
         _log_from("ERROR")  # what is wrong is in the findings
         run = init.run if parsed.command == "init" else doctor.run
         return await run(parsed, app.providers, app.examine)
+    if parsed.command == "manifest":
+        text, link = app.manifest(parsed.platform, is_minimal=parsed.minimal, url=parsed.url)
+        print(text)
+        _tell(f"Create the app with one click: {link}")
+        return 0
     settings = Settings.load()
     # In a terminal that people talk in, only what they must know stands between the answers.
     is_quiet = parsed.command != "run" or not settings.platforms

@@ -52,6 +52,10 @@ def _listed(value: object) -> object:
     return tuple(dict.fromkeys(re.findall(r"[^\s,]+", value))) if isinstance(value, str) else value
 
 
+def _prompts(value: object) -> object:
+    return tuple(filter(None, map(str.strip, value.split("|")))) if isinstance(value, str) else value
+
+
 def _matching(pattern: str, wanted: str) -> AfterValidator:
     def check(value: str | SecretStr) -> str | SecretStr:
         if not re.fullmatch(pattern, value if isinstance(value, str) else value.get_secret_value()):
@@ -70,6 +74,7 @@ ShardIds = Annotated[str, _matching(r"(\d+(,\d+)*/[1-9]\d*)?", "this process's s
 PlatformId = Annotated[str, _matching(r"(discord|slack|console):\S+", "ids with discord:, slack: or console: first")]
 Ids = Annotated[tuple[PlatformId, ...], BeforeValidator(_listed)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Prompts = Annotated[tuple[str, ...], BeforeValidator(_prompts), Field(max_length=4)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 # The main model server has one of these two names.
 ProviderName = Annotated[str, _matching(r"(?!(openai|default)$)\w+", "another name than openai or default")]
@@ -99,11 +104,29 @@ class Settings(BaseSettings):
     slack_app_token: AppToken | None = Field(None, validation_alias="SLACK_APP_TOKEN", examples=["xapp-1-A012-..."])
     """The app-level token with `connections:write`: Parley then connects by Socket Mode and needs no public address."""
     slack_signing_secret: Key | None = Field(None, validation_alias="SLACK_SIGNING_SECRET", examples=["8f742231..."])
-    """The signing secret, for requests over HTTP in place of Socket Mode."""
+    """The signing secret: without `SLACK_APP_TOKEN`, Slack's requests are taken over HTTP at `/slack/events`."""
     discord_api_base: Url = Field("https://discord.com/api/v10", validation_alias="DISCORD_API_BASE")
     """Base address of Discord's REST API; the gateway's address comes from there."""
     slack_api_url: Url = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
     """Base address of Slack's Web API."""
+    slack_sockets: int = Field(2, ge=1, le=10)
+    """Socket Mode connections of one process. Slack tells each event to one of them, and allows ten for an app."""
+    slack_channels: Literal["native", "edit"] = "native"
+    """How answers grow in channels: as a stream that its asker alone sees growing, or by edits that everybody sees."""
+    slack_people_ring: bool = False
+    """Notify the people whom an answer mentions; channels and groups are never notified."""
+    slack_one_session: bool = False
+    """Take a direct message on Slack as one conversation; off means one for each of its threads."""
+    slack_guests: bool = False
+    """Answer guests of the workspace."""
+    slack_strangers: Names = Field((), examples=["T0PARTNER,U0CONSULTANT"])
+    """Workspaces and people of other companies, met over Slack Connect, that are answered all the same."""
+    slack_prompts: Prompts = Field((), examples=["What can you do? | Write a haiku about deadlines"])
+    """Up to four questions that are suggested in Slack's Messages tab, with a `|` between them."""
+    http_host: str = "127.0.0.1"
+    """Address that requests over HTTP are taken at; in a container `0.0.0.0`."""
+    http_port: int = Field(3000, ge=1, le=65_535)
+    """Port that requests over HTTP are taken at."""
 
     openai_api_key: Key | None = Field(None, validation_alias="OPENAI_API_KEY", examples=["sk-proj-..."])
     """The key of OpenAI, or of the compatible server at `OPENAI_BASE_URL`."""

@@ -1,75 +1,79 @@
-"""The messages of one reply on Slack: the primitives that `adapters.parts` plans over. Errors leave as ours."""
+"""One answer on Slack: as `adapters.parts` plans it, with the sign that it is under way; errors leave as ours."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal, Self
 
-import aiohttp
-from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
-
-from adapters.slack.markup import shown
-from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
+from adapters.parts import PartsReply
+from adapters.slack.markup import harmless
+from adapters.slack.private import PrivateReply
+from adapters.slack.session import Session
+from adapters.slack.surface import SlackSurface
+from adapters.slack.workspace import Workspace
+from bot.errors import ReplyUndeliverable
 from bot.events import Address, MessageRef
 from bot.pacing import Limits
-from bot.ports import Button
+from bot.ports import Button, Draft, Reply
 
-_AGAIN = ("ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout")
-
-
-@contextmanager
-def errors_as_ours() -> Iterator[None]:
-    """Turn what slack-sdk and aiohttp raise into PlatformUnavailable (again later) or ReplyUndeliverable (never)."""
-    try:
-        yield
-    except SlackApiError as error:
-        code = getattr(error.response, "data", {}).get("error")  # an answer that is no JSON is aiohttp's: no `data`
-        if code is not None and code not in _AGAIN:
-            raise (MessageGone if code == "message_not_found" else ReplyUndeliverable)(code) from error
-        raise PlatformUnavailable(str(error), retry_in_s=float(error.response.headers.get("Retry-After", 2))) from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise PlatformUnavailable(str(error)) from error
+Channels = Literal["native", "edit"]
+"""How answers grow in channels: a native stream, live for the asker alone, or edits that all see."""
 
 
-class SlackSurface:
-    """An `adapters.parts.Surface` over the thread of the address. Buttons wait for Slack's own issue.
+class SlackReply(PartsReply):
+    """A PartsReply over a SlackSurface, whose session ends with it."""
 
-    Slack cannot be told to post once, so each message carries its turn and part as metadata, which `find` reads.
-    """
+    def __init__(
+        self, session: Session, surface: SlackSurface, draft: Draft, *, call_s: float, people_ring: bool = False
+    ) -> None:
+        # Its mark on all that still grows; on a native stream Slack shows a Stop of its own.
+        running = (Button(action="stop", label="Stop", turn=draft.turn),)
+        markup = partial(harmless, people_ring=people_ring)
+        super().__init__(surface, draft, call_s=call_s, markup=markup, running=running)
+        self._session, self._place, self._session_s = session, surface, call_s
+        self._staying: asyncio.Task[None] | None = None
+        self._is_over = False
 
-    def __init__(self, limits: Limits, web: AsyncWebClient, address: Address, turn: str) -> None:
-        self.limits, self._web, self._to, self._turn = limits, web, address, turn
+    async def __aenter__(self) -> Self:
+        self._staying = asyncio.create_task(self._session.stay())
+        return await super().__aenter__()
 
-    async def budget(self, *, is_final: bool) -> float:
-        return 0.0
+    async def __aexit__(self, *exc: object) -> None:
+        """A reply that another attempt follows stays under way."""
+        try:
+            await super().__aexit__(*exc)
+        finally:
+            if self._staying is not None:
+                self._staying.cancel()
+                await asyncio.wait({self._staying})
+            await self._place.close()
+        if self._is_over and exc[0] is None:
+            await asyncio.wait({asyncio.create_task(self._session.end())}, timeout=self._session_s)
 
-    async def sign(self) -> None:
-        status = {"channel_id": self._to.channel, "thread_ts": self._to.thread, "status": "is thinking…"}
-        with suppress(BotError), errors_as_ours():
-            await self._web.api_call("assistant.threads.setStatus", json=status)
+    async def finish(self, text: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
+        try:
+            refs = await super().finish(text, buttons)
+        except ReplyUndeliverable:
+            self._is_over = True
+            raise
+        self._is_over = True
+        return refs
 
-    async def create(self, part: int, text: str, buttons: Sequence[Button]) -> MessageRef:
-        mark = {"event_type": "parley_part", "event_payload": {"turn": self._turn, "part": part}}
-        post = {"channel": self._to.channel, "thread_ts": self._to.thread, "metadata": mark}
-        with errors_as_ours():
-            answer = await self._web.api_call("chat.postMessage", json=post | shown(text))
-        return MessageRef(channel=self._to.channel, id=answer["ts"])
 
-    async def edit(self, ref: MessageRef, text: str, buttons: Sequence[Button]) -> None:
-        with errors_as_ours():
-            await self._web.api_call("chat.update", json={"channel": ref.channel, "ts": ref.id} | shown(text))
-
-    async def delete(self, ref: MessageRef) -> None:
-        with errors_as_ours():
-            await self._web.chat_delete(channel=ref.channel, ts=ref.id)
-
-    async def find(self) -> Sequence[tuple[int, MessageRef]]:
-        found: list[tuple[int, MessageRef]] = []
-        place = {"channel": self._to.channel, "ts": self._to.thread, "oldest": self._to.reply_to}
-        place["include_all_metadata"] = "true"
-        with errors_as_ours():
-            async for page in await self._web.api_call("conversations.replies", http_verb="GET", params=place):
-                for message in page["messages"]:
-                    mark = message.get("metadata", {}).get("event_payload", {})
-                    if mark.get("turn") == self._turn:
-                        found.append((mark["part"], MessageRef(channel=self._to.channel, id=message["ts"])))
-        return found
+def reply_at(
+    workspace: Workspace,
+    address: Address,
+    draft: Draft,
+    *,
+    limits: Limits,
+    call_s: float = 5.0,
+    channels: Channels = "native",
+    people_ring: bool = False,
+) -> Reply:
+    """The reply at this address: its asker's alone, or in the thread."""
+    if address.is_private:
+        return PrivateReply(workspace, address, draft, limits, call_s)
+    session = Session(workspace, address.channel, address.thread, address.quote)
+    is_native = bool(address.thread) and (channels == "native" or address.channel.startswith("D"))
+    surface = SlackSurface(workspace, session, address, draft.turn, limits, is_native=is_native)
+    return SlackReply(session, surface, draft, call_s=call_s, people_ring=people_ring)

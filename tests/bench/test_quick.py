@@ -20,6 +20,8 @@ GOALS = (
     "429s while 20 answers stream",
     "first post after its moment",
     "gateway frame to the first call",
+    "Slack: 20 answers at once under the tiers, refused calls",
+    "Slack: envelope to first Web API call",
 )
 
 

@@ -1,4 +1,4 @@
-"""The process under test: all of Parley over the platform of these tests, and a hook that kills it at a crash point.
+"""The process under test: all of Parley over the platform of these tests or Slack, and a hook that kills it.
 
 By hand: `python -m tests.chaos.process --store URL --platform URL --model URL --crash created:2`.
 """
@@ -19,6 +19,8 @@ from uvloop import new_event_loop
 
 from adapters.discord.client import DiscordAdapter
 from adapters.discord.desk import BUCKETS, Bucket
+from adapters.slack.client import SlackAdapter
+from adapters.slack.options import Options as SlackOptions
 from bot.app import assembled, chosen_model
 from bot.channels import Channels
 from bot.crashpoints import CrashPoint, on_reach
@@ -27,15 +29,17 @@ from bot.settings import Rate, Settings
 from bot.shelf import RedisShelf
 from bot.store import Store
 from tests.chaos.adapter import ChaosAdapter
-from tests.chaos.script import LIMITS
+from tests.chaos.script import LIMITS, SLACK_LIMITS
 from tests.servers.discord import API, TOKEN
+from tests.servers.slack import APP_TOKEN, BOT_TOKEN
 
 SHARDS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How one process runs. `kind` is the platform that it serves: "chaos" or "discord".
+    """How one process runs. `kind` is the platform that it serves: "chaos", "discord", or "native" or "edit" for how
+    answers grow in the channels of a Slack.
 
     `crash` and `sleep` are "point:count": SIGKILL or SIGSTOP at the count-th reach of it.
     """
@@ -88,13 +92,17 @@ async def _serve(options: Options) -> None:
 
 
 def _platforms(options: Options, store: Store, channels: Channels) -> list[Adapter]:
-    if options.kind == "chaos":
-        return [ChaosAdapter(options.platform, options.name, options.call)]
-    limits = replace(LIMITS, characters=options.characters)
-    # Deaths are what is tested, not the waits that Discord asks for between writes.
-    BUCKETS.update(dict.fromkeys(BUCKETS, Bucket(per_s=50.0, burst=20, debt=20)))
-    shelf, base = RedisShelf(store, "discord"), f"{options.platform}{API}"
-    return [DiscordAdapter(TOKEN, shelf, base, call_s=options.call, limits=limits)]
+    match options.kind:
+        case "discord":
+            limits = replace(LIMITS, characters=options.characters)
+            # Deaths are what is tested, not the waits that Discord asks for between writes.
+            BUCKETS.update(dict.fromkeys(BUCKETS, Bucket(per_s=50.0, burst=20, debt=20)))
+            shelf, base = RedisShelf(store, "discord"), f"{options.platform}{API}"
+            return [DiscordAdapter(TOKEN, shelf, base, call_s=options.call, limits=limits)]
+        case "native" | "edit" as grown:
+            how = SlackOptions(bot_token=BOT_TOKEN, app_token=APP_TOKEN, api_url=options.platform, channels=grown)
+            return [SlackAdapter(how, RedisShelf(store, "slack"), call_s=options.call, limits=SLACK_LIMITS)]
+    return [ChaosAdapter(options.platform, options.name, options.call)]
 
 
 def _hook(options: Options, sleeps: Connection | None) -> Callable[[CrashPoint], None]:

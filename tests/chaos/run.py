@@ -1,5 +1,7 @@
 """Kills, stops and restarts real processes and their store at random for minutes, then checks that nobody noticed.
 
+After it processes with the real Slack adapter are killed at random instants (`tests.chaos.slack`).
+
 `python -m tests.chaos.run --minutes 3 --seed 7`: the seed decides who asks what and what goes wrong when; the machine's
 own timing is never the same twice, so a seed that failed is run again several times.
 """
@@ -19,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.crashpoints import CrashPoint
+from tests.chaos import slack
 from tests.chaos.check import Books, Verdict, standing
 from tests.chaos.fleet import Member, StoreServer, store_server
 from tests.chaos.scene import Scene, scene
@@ -266,7 +269,13 @@ def main() -> None:
     parser.add_argument("--trouble", type=float, default=0.03, help="part of the calls that go wrong, 0 to 1")
     parser.add_argument("--pace", type=float, default=0.04, help="seconds that the platform takes for a call, up to")
     parser.add_argument("--gap", type=float, default=0.02, help="seconds between two pieces of an answer")
-    sys.exit(asyncio.run(chaos(parser.parse_args())))
+    parser.add_argument("--slack", type=int, default=200, help="kills over the wire fake of Slack, after it; 0: none")
+    options = parser.parse_args()
+    code = asyncio.run(chaos(options))
+    wrong = asyncio.run(slack.chaos(options.slack, options.seed)) if options.slack else []
+    for line in wrong:
+        print(f"VIOLATION {line}")
+    sys.exit(1 if wrong else code)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from bot.pacing import Limits, split
 
 LIMITS = Limits(characters=400, cadence_s=0.05, sign_every_s=5.0, first_s=0.05)
 """Of the platform of these tests: short messages, so that many an answer needs several."""
+SLACK_LIMITS = Limits(characters=700, cadence_s=0.05, sign_every_s=5.0, first_s=0.05)
+"""Of Slack, where each further message of an answer costs a second."""
 USAGE = (100, 20, 0)
 """What the model's server counts for every answer: input, output and cached tokens."""
 _ASKED = re.compile(r"#(q\d+(?:v\d+)?)#")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.servers.model import Answer, ModelServer
+from tests.servers.slack import SIGNING_SECRET, SlackServer
 
 PARLEY = (sys.executable, "-c", "import sys; from bot.cli import main; sys.exit(main())")
 
@@ -132,13 +134,32 @@ async def test_a_platform_without_a_model_refuses_to_start(tmp_path: Path) -> No
     assert "OPENAI_BASE_URL=" in ended.err
 
 
-async def test_a_signing_secret_alone_connects_nothing(model: ModelServer, tmp_path: Path) -> None:
-    """Requests over HTTP are not there yet: the missing token is named, without a traceback."""
-    env = at(model, tmp_path, SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="s")
-    ended = await parley("run", cwd=tmp_path, env=env)
-    assert ended.status == 1
-    assert "SLACK_APP_TOKEN: missing" in ended.err
-    assert "Traceback" not in ended.err
+@pytest.mark.parametrize("way", ["sockets", "http"])
+async def test_a_workspace_is_served_until_a_signal_ends_it(model: ModelServer, tmp_path: Path, way: str) -> None:
+    """`parley run` answers a mention on Slack, over sockets or (with a signing secret alone) over HTTP."""
+    async with SlackServer() as slack:
+        env = at(model, tmp_path, SLACK_BOT_TOKEN=slack.bot_token, SLACK_API_URL=slack.api_url)
+        if way == "http":
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
+            slack.http_url = f"http://127.0.0.1:{port}/slack/events"
+            env |= {"SLACK_SIGNING_SECRET": SIGNING_SECRET, "PARLEY_HTTP_PORT": str(port)}
+        else:
+            env |= {"SLACK_APP_TOKEN": slack.app_token}
+        async with started("run", cwd=tmp_path, env=env) as process, asyncio.timeout(60):
+            assert process.stderr is not None
+            while b"ready after" not in await process.stderr.readline():
+                pass
+            asked = slack.ask(slack.general, "hi?")
+            await slack.until(
+                lambda: [message.shown for message in slack.general.by(slack.bot)] == ["Hello there."], "the answer"
+            )
+            process.send_signal(signal.SIGTERM)
+            _, err = await process.communicate()
+        assert process.returncode == 0
+        assert b"Traceback" not in err
+        assert [message.thread_ts for message in slack.general.by(slack.bot)] == [asked.ts]
+        assert slack.waiting == []
 
 
 async def test_ask_and_chat_do_not_care_for_platform_tokens(model: ModelServer, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 Built from Slack's documentation, not recorded from it. State is data: `server.general.messages` is what a reader sees,
 each message with every text it has shown. Bad days are data too: `server.faults.append(Fault(...))`,
 `server.redeliver()`, `server.drop()`. As a process of its own: `python -m tests.servers.slack`, whose first line is its
-address. Not here yet: streams, agent sessions, views, files, signed HTTP.
+address. What people do besides writing is in `server.acts`. With an `http_url` it sends signed requests there, and uses
+no sockets.
 """
 
 import asyncio
@@ -12,16 +13,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import aiohttp
 from aiohttp import WSMsgType, web
 
 from tests.servers.common import Call, Fault, Json, WireServer, run_alone
+from tests.servers.slack_acts import METHODS, Acts, signed
+from tests.servers.slack_streams import Refused, Streams, Tiers
 from tests.servers.slack_world import APP, BOT_ID, TEAM, Channel, Message, User, World, escape
 
 BOT_TOKEN = "xoxb-of-the-tests"
 APP_TOKEN = "xapp-of-the-tests"
 UPDATE_BYTES = 4000
 """About where Slack answers msg_too_long to the text of chat.update."""
-SCOPES = "app_mentions:read,chat:write,channels:history,groups:history,im:history,users:read,reactions:write"
+SIGNING_SECRET = "signed-by-the-tests"
+SCOPES = (
+    "app_mentions:read,chat:write,commands,im:history,channels:history,groups:history,mpim:history,assistant:write,"
+    "users:read,channels:read,groups:read,files:read"
+)
+RETRIES_S = (0.0, 60.0, 300.0)
+"""When Slack sends again what was not acknowledged."""
+LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in to Slack</title></head></html>"
 
 
 class ApiError(Exception):
@@ -41,6 +52,10 @@ class Envelope:
     payload: Json
     attempts: int = 0
     is_acknowledged: bool = False
+    due: list[float] = field(default_factory=list)
+    """When it goes out again, by the server's clock."""
+    status: int = 0
+    """What an app that is told over HTTP answered last."""
     answer: Json = field(default_factory=dict)
 
 
@@ -56,10 +71,16 @@ class SlackServer(WireServer):
         self.retries_s = retries_s
         self.bot_token = BOT_TOKEN
         self.app_token = APP_TOKEN
+        self.scopes = SCOPES
+        self.http_url = ""
+        self.acts = Acts(server=self)
+        self._sending: set[asyncio.Task[None]] = set()
         self.envelopes: dict[str, Envelope] = {}
         self.connects = 0
         self.refused_connects = 0
         self._outboxes: list[asyncio.Queue[Json | int]] = []
+        self.tiers = Tiers(clock)
+        self.streams = Streams(clock)
         self._turn = 0
 
     @property
@@ -101,6 +122,15 @@ class SlackServer(WireServer):
         before = message.json()
         message.text, message.edited_ts = escape(text), self.world.stamp()
         self._changed_message(message, before)
+        channel = self.channel(message.channel)
+        if self.bot.mention in message.text and self.bot.mention not in before["text"] and channel.user is None:
+            self._event(channel, message.json() | {"type": "app_mention"})
+
+    def unfurl(self, message: Message) -> None:
+        """A link of a message unfolds: it changes, and its text does not."""
+        before = message.json()
+        message.attachments = [{"title": "a page", "from_url": "https://example.com"}]
+        self._changed_message(message, before)
 
     def delete(self, message: Message) -> None:
         before = message.json()
@@ -112,20 +142,7 @@ class SlackServer(WireServer):
         """Somebody uses a button."""
         if action_id not in message.buttons:
             raise ValueError(f"there is no button {action_id!r}, only {list(message.buttons)}")
-        who = user or self.alice
-        action = {"action_id": action_id, "block_id": "b", "type": "button", "value": message.buttons[action_id]}
-        return self._interact(
-            {
-                "type": "block_actions",
-                "user": {"id": who.id, "name": who.name.lower(), "username": who.name.lower(), "team_id": TEAM},
-                "channel": {"id": message.channel, "name": self.channel(message.channel).name},
-                "message": message.json(),
-                "container": {"type": "message", "message_ts": message.ts, "channel_id": message.channel},
-                "actions": [action | {"action_ts": self.world.stamp()}],
-                "trigger_id": self.world.stamp(),
-                "response_url": f"{self.address}/respond",
-            }
-        )
+        return self.acts.control(message, message.controls[action_id], user=user)
 
     def _post(self, channel: Channel, text: str, author: User, thread_ts: str) -> Message:
         message = self.world.add_message(channel, author, text, thread_ts=thread_ts)
@@ -152,6 +169,8 @@ class SlackServer(WireServer):
         if event["type"] == "message":
             event["channel_type"] = channel.type
         seat = {"enterprise_id": None, "team_id": TEAM, "user_id": self.bot.id, "is_bot": True}
+        is_shared = event.get("team", TEAM) != TEAM
+        event |= {"user_team": event["team"], "source_team": event["team"]} if is_shared else {}
         self.dispatch(
             "events_api",
             {
@@ -163,7 +182,7 @@ class SlackServer(WireServer):
                 "event_id": f"Ev{self.world.stamp()}",
                 "event_time": int(self.clock()),
                 "authorizations": [seat | {"is_enterprise_install": False}],
-                "is_ext_shared_channel": False,
+                "is_ext_shared_channel": is_shared,
             },
         )
 
@@ -174,6 +193,7 @@ class SlackServer(WireServer):
         """Tell something to one of the sockets; where there is none it waits for the next."""
         envelope = Envelope(id=f"envelope-{len(self.envelopes) + 1}", type=type, payload=payload)
         self.envelopes[envelope.id] = envelope
+        envelope.due = [self.clock() + delay_s for delay_s in RETRIES_S] if type == "events_api" else []
         self._deliver(envelope)
         loop = asyncio.get_running_loop()
         for delay_s in self.retries_s:
@@ -185,6 +205,13 @@ class SlackServer(WireServer):
         """Send again whatever was not acknowledged, as Slack does at once, after a minute and after five."""
         for envelope in self.waiting:
             self._deliver(envelope)
+
+    def redeliver_due(self) -> None:
+        """Send again what was not acknowledged and whose time has come: at once, after a minute, after five."""
+        for envelope in self.waiting:
+            if envelope.due and envelope.due[0] <= self.clock():
+                envelope.due.pop(0)
+                self._deliver(envelope)
 
     def refresh(self) -> None:
         """Ask every client to connect anew, as Slack does every few hours."""
@@ -198,8 +225,30 @@ class SlackServer(WireServer):
 
     async def disconnect(self) -> None:
         self.drop()
+        await asyncio.gather(*self._sending)
+
+    async def _send(self, envelope: Envelope) -> None:
+        """Over HTTP: only a 200 within three seconds is an acknowledgement."""
+        body, headers = signed(SIGNING_SECRET, envelope.type, envelope.payload, time.time())
+        if envelope.attempts:
+            headers |= {"X-Slack-Retry-Num": str(envelope.attempts), "X-Slack-Retry-Reason": "http_error"}
+        envelope.attempts += 1
+        try:
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(3.0)) as session:
+                async with session.post(self.http_url, data=body, headers=headers) as answer:
+                    envelope.status, text = answer.status, await answer.text()
+                    envelope.is_acknowledged = answer.status == 200
+                    envelope.answer = json.loads(text) if text.startswith("{") else {"text": text} if text else {}
+        except (aiohttp.ClientError, TimeoutError):
+            envelope.status = -1
+        self.note()
 
     def _deliver(self, envelope: Envelope) -> None:
+        if self.http_url and not envelope.is_acknowledged:
+            sending = asyncio.create_task(self._send(envelope))
+            self._sending.add(sending)
+            sending.add_done_callback(self._sending.discard)
+            return
         if envelope.is_acknowledged or not self._outboxes:
             return
         self._turn += 1
@@ -253,12 +302,44 @@ class SlackServer(WireServer):
     # ---- the Web API
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/link/", self._socket), web.route("*", "/api/{method}", self._api)]
+        return [
+            web.get("/link/", self._socket),
+            web.route("*", "/api/{method}", self._api),
+            web.post("/respond/{id}", self._respond),
+            web.get("/files/{id}", self._download),
+        ]
+
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
+        answers, body = self.acts.responses[request.match_info["id"]], await request.json()
+
+        def handle() -> web.Response:
+            if len(answers) == 5:
+                return web.Response(status=404, text="used_url")
+            answers.append(body)
+            return web.Response(text="ok")
+
+        return await self.serve(
+            request, Call(name="respond", body=body), handle, lambda f: web.Response(status=f.status)
+        )
+
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        file = self.acts.files[request.match_info["id"]]
+        is_known = request.headers.get("Authorization") == f"Bearer {self.bot_token}"
+
+        def handle() -> web.Response:
+            if not is_known or not file.is_open or "files:read" not in self.scopes:
+                return web.Response(body=LOGIN_PAGE, content_type="text/html")
+            return web.Response(body=file.data, content_type=file.mimetype)
+
+        return await self.serve(
+            request, Call(name="download", body={}), handle, lambda f: web.Response(status=f.status)
+        )
 
     async def _api(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         body: Json = dict(request.query)
-        if request.content_type == "application/json" and request.can_read_body:
+        is_json = request.content_type == "application/json" and request.can_read_body
+        if is_json:
             body |= await request.json()
         else:
             body |= await request.post()
@@ -266,14 +347,21 @@ class SlackServer(WireServer):
 
         def handle() -> web.Response:
             try:
+                if wait_s := self.tiers.wait_s(method, body):
+                    refusal = {"ok": False, "error": "ratelimited"}
+                    return web.json_response(refusal, status=429, headers={"Retry-After": str(wait_s)})
                 wanted = self.app_token if method == "apps.connections.open" else self.bot_token
                 if token != wanted:
                     known = token in (self.app_token, self.bot_token)
                     raise ApiError("not_allowed_token_type" if known else "invalid_auth")
+                if is_json and method.rpartition(".")[2] in ("info", "members", "replies", "history"):
+                    raise ApiError("invalid_arguments")  # what only tells something takes no JSON
                 answer: Json = {"ok": True} | self._answer(method, body)
             except ApiError as error:
                 answer = error.body
-            return web.json_response(answer, headers={"x-oauth-scopes": SCOPES})
+            except Refused as error:
+                answer = {"ok": False, "error": str(error)}
+            return web.json_response(answer, headers={"x-oauth-scopes": self.scopes})
 
         def refuse(fault: Fault) -> web.Response:
             error = "ratelimited" if fault.status == 429 else "internal_error"
@@ -283,6 +371,8 @@ class SlackServer(WireServer):
         return await self.serve(request, Call(name=method, body=body), handle, refuse)
 
     def _answer(self, method: str, body: Json) -> Json:
+        if method in METHODS:
+            return self.acts.answer(method, body)
         match method:
             case "auth.test":
                 who = {"team": "Team", "user": "parley", "team_id": TEAM, "user_id": self.bot.id, "bot_id": BOT_ID}
@@ -295,10 +385,22 @@ class SlackServer(WireServer):
                 return {"user": self.world.users[body["user"]].json()}
             case "conversations.open":
                 return {"channel": {"id": self.world.add_direct(self.world.users[body["users"]]).id}}
-        channel = self.world.channels.get(body.get("channel") or body.get("channel_id", ""))
+        place = body.get("channel") or body.get("channel_id", "")
+        person = self.world.users.get(place)  # a person's id means the direct message with them
+        channel = self.world.add_direct(person) if person is not None else self.world.channels.get(place)
         if channel is None:
             raise ApiError("channel_not_found")
         match method:
+            case "conversations.info":
+                is_seen = channel.is_member or not channel.is_private
+                if not is_seen:
+                    raise ApiError("channel_not_found")
+                return {"channel": channel.json()}
+            case "conversations.members":
+                return {"members": sorted(channel.members), "response_metadata": {"next_cursor": ""}}
+            case "chat.postEphemeral":
+                channel.hints.append((body["user"], body["text"]))
+                return {"message_ts": self.world.stamp()}
             case "chat.postMessage":
                 return self._create(channel, body)
             case "chat.update":
@@ -308,6 +410,11 @@ class SlackServer(WireServer):
                 return {"channel": channel.id, "ts": body["ts"]}
             case "conversations.replies" | "conversations.history":
                 return self._read(method, channel, body)
+            case "chat.startStream" | "chat.appendStream" | "chat.stopStream":
+                return self._stream(method, channel, body)
+            case "agents.sessions.setStatus":
+                self.streams.set_status(channel, body)
+                return {}
             case "assistant.threads.setStatus":
                 return self._set_status(channel, body)
             case "reactions.add" | "reactions.remove":
@@ -363,6 +470,26 @@ class SlackServer(WireServer):
         self._changed_message(message, before)
         return {"channel": channel.id, "ts": message.ts, "text": text, "message": message.json()}
 
+    def _stream(self, method: str, channel: Channel, body: Json) -> Json:
+        if method == "chat.startStream":
+            if not channel.is_member:
+                raise ApiError("not_in_channel")
+            if not channel.thread(body.get("thread_ts") or ""):
+                raise ApiError("thread_not_found")
+            message = self.world.add_message(channel, self.bot, "", thread_ts=body["thread_ts"])
+            self.streams.start(channel, message, body)
+            channel.statuses.pop(message.thread_ts, None)
+            self._tell(message)
+            return {"channel": channel.id, "ts": message.ts}
+        message = self._own(channel, body["ts"], "message_not_owned_by_app")
+        if method == "chat.appendStream":
+            self.streams.append(message, body)
+        else:
+            before = message.json()
+            self.streams.stop(channel, message, body)
+            self._changed_message(message, before)
+        return {"channel": channel.id, "ts": message.ts}
+
     def _own(self, channel: Channel, ts: str, refusal: str) -> Message:
         message = channel.everything.get(ts)
         if message is None or message.is_deleted:
@@ -378,7 +505,8 @@ class SlackServer(WireServer):
             raise ApiError("thread_not_found")
         root, rest = (found[:1], found[1:]) if is_thread else ([], found[::-1])
         oldest, latest = float(body.get("oldest") or 0), float(body.get("latest") or "inf")
-        rest = [message for message in rest if oldest < float(message.ts) < latest]
+        ends = (oldest, latest) if str(body.get("inclusive")) in ("1", "true", "True") else ()
+        rest = [one for one in rest if oldest < float(one.ts) < latest or float(one.ts) in ends]
         start, limit = int(body.get("cursor") or 0), int(body.get("limit") or 100)
         has_metadata = str(body.get("include_all_metadata", "")) in ("1", "true", "True")
         told = [message.json(has_metadata=has_metadata) for message in [*root, *rest][start : start + limit]]

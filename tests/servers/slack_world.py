@@ -21,11 +21,14 @@ def escape(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A person or a bot; `name` is what others read."""
+    """A person or a bot; `name` is what others read. `team` is the workspace they belong to."""
 
     id: str
     name: str
     is_bot: bool = False
+    is_admin: bool = False
+    is_guest: bool = False
+    team: str = TEAM
 
     @property
     def mention(self) -> str:
@@ -35,10 +38,14 @@ class User:
         profile = {"display_name": self.name, "real_name": self.name}
         return {
             "id": self.id,
-            "team_id": TEAM,
+            "team_id": self.team,
             "name": self.name.lower(),
             "real_name": self.name,
             "profile": profile,
+            "is_admin": self.is_admin,
+            "is_owner": False,
+            "is_restricted": self.is_guest,
+            "is_ultra_restricted": False,
             "is_bot": self.is_bot,
         }
 
@@ -58,8 +65,13 @@ class Message:
     metadata: Json = field(default_factory=dict)
     versions: list[str] = field(default_factory=list)
     edited_ts: str = ""
+    subtype: str = ""
+    files: list[Json] = field(default_factory=list)
+    attachments: list[Json] = field(default_factory=list)
     is_deleted: bool = False
     reactions: list[str] = field(default_factory=list)
+    stream_ends_at: float = 0.0
+    """When Slack ends its stream by itself; 0: it is none."""
 
     @property
     def shown(self) -> str:
@@ -76,12 +88,37 @@ class Message:
 
     @property
     def buttons(self) -> dict[str, str]:
-        """Its buttons: the action's id and its value."""
-        rows = [block["elements"] for block in self.blocks if block["type"] == "actions"]
-        return {item["action_id"]: item.get("value", "") for row in rows for item in row}
+        """What can be pressed, and its value: `parley:<action>` also where it is a thumb or an entry of a menu."""
+        found: dict[str, str] = {}
+        for id, control in self.controls.items():
+            chosen = control.get("selected_option") or control
+            found[id] = chosen["value"].rpartition(":")[2] if control["type"] != "button" else chosen.get("value", "")
+        return found
+
+    @property
+    def controls(self) -> dict[str, Json]:
+        """The same as the action that pressing it sends."""
+        rows = [block["elements"] for block in self.blocks if block["type"] in ("actions", "context_actions")]
+        found: dict[str, Json] = {}
+        for item in (item for row in rows for item in row):
+            sent: Json = {"action_id": item["action_id"], "type": item["type"], "block_id": "b"}
+            match item["type"]:
+                case "feedback_buttons":
+                    thumbs = (item["positive_button"]["value"], item["negative_button"]["value"])
+                    found |= {f"parley:{value.partition(':')[0]}": sent | {"value": value} for value in thumbs}
+                case "overflow":
+                    for option in item["options"]:
+                        found[f"parley:{option['value'].partition(':')[0]}"] = sent | {"selected_option": option}
+                case _:
+                    found[item["action_id"]] = sent | {"value": item.get("value", "")}
+        return found
 
     def json(self, *, has_metadata: bool = False) -> Json:
-        plain: Json = {"type": "message", "user": self.author.id, "ts": self.ts, "text": self.text, "team": TEAM}
+        plain: Json = {"type": "message", "user": self.author.id, "ts": self.ts, "text": self.text}
+        plain |= {"team": self.author.team}
+        for name, told in (("subtype", self.subtype), ("files", self.files), ("attachments", self.attachments)):
+            if told:
+                plain[name] = told
         if self.thread_ts:
             plain["thread_ts"] = self.thread_ts
         if self.parent is not None:
@@ -107,9 +144,17 @@ class Channel:
     user: User | None = None
     """With whom, in a direct message."""
     is_member: bool = True
+    is_private: bool = False
+    members: set[str] = field(default_factory=set)
+    """Of a private channel: who is in it, besides the bot."""
+    hints: list[tuple[str, str]] = field(default_factory=list)
+    """Who was shown what alone."""
     everything: dict[str, Message] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     """By the thread's ts, what the bot shows as its status now."""
+    sessions: dict[str, str] = field(default_factory=dict)
+    """By the thread's ts, the status of the agent's session there."""
+    titles: dict[str, str] = field(default_factory=dict)
     signs: list[str] = field(default_factory=list)
     """Every status that was set."""
 
@@ -120,6 +165,11 @@ class Channel:
     @property
     def messages(self) -> list[Message]:
         return [message for message in self.everything.values() if not message.is_deleted]
+
+    def json(self) -> Json:
+        """As conversations.info tells it."""
+        told = {"id": self.id, "is_member": self.is_member, "is_im": self.user is not None}
+        return told | {"name": self.name, "is_channel": self.user is None, "is_private": self.is_private}
 
     def by(self, author: User) -> list[Message]:
         """What this author has written and a reader sees."""
@@ -147,13 +197,15 @@ class World:
         self._serial += 1
         return f"{int(self.clock())}.{self._serial:06d}"
 
-    def add_user(self, name: str, *, is_bot: bool = False) -> User:
-        user = User(id=f"U0{name.upper()}", name=name, is_bot=is_bot)
+    def add_user(
+        self, name: str, *, is_bot: bool = False, is_admin: bool = False, is_guest: bool = False, team: str = TEAM
+    ) -> User:
+        user = User(id=f"U0{name.upper()}", name=name, is_bot=is_bot, is_admin=is_admin, is_guest=is_guest, team=team)
         self.users[user.id] = user
         return user
 
-    def add_channel(self, name: str, *, is_member: bool = True) -> Channel:
-        channel = Channel(id=f"C0{name.upper()}", name=name, is_member=is_member)
+    def add_channel(self, name: str, *, is_member: bool = True, is_private: bool = False) -> Channel:
+        channel = Channel(id=f"C0{name.upper()}", name=name, is_member=is_member, is_private=is_private)
         self.channels[channel.id] = channel
         return channel
 

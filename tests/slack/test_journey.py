@@ -26,5 +26,6 @@ async def test_a_mention_is_answered_by_a_streamed_reply(server: SlackServer, ad
     assert shown.thread_ts == question.ts
     assert shown.text == "I am well. And you?"
     assert shown.pings == ()
-    assert server.general.signs == ["is thinking…"]
-    assert server.general.statuses == {}
+    assert server.general.sessions == {question.ts: "active"}
+    assert [call.body["status"] for call in server.named("agents.sessions.setStatus")] == ["processing"]
+    assert server.general.signs == []

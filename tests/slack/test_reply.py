@@ -1,33 +1,43 @@
-"""One answer on Slack under bad days: nothing twice, nothing cut, nobody pinged, and errors that are ours."""
+"""One answer on Slack that is posted and edited, on bad days: nothing twice, nothing cut, nobody pinged."""
 
 import asyncio
 
 import pytest
-from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.client import SlackAdapter
-from adapters.slack.reply import SlackSurface
+from adapters.slack.session import Session
+from adapters.slack.surface import SlackSurface
+from adapters.slack.workspace import Workspace
 from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
 from bot.events import Address, MessageReceived, MessageRef
+from bot.ports import Button
 from tests.fakes.model import FakeModel
 from tests.fakes.reply import FakeDraft
 from tests.servers.common import Fault
 from tests.servers.harness import Heard, answer, running
 from tests.servers.slack import SlackServer
-from tests.slack.conftest import LIMITS
+from tests.slack.conftest import LIMITS, adapter_of
+
+STOP = Button(action="stop", label="Stop", turn="f00d")
 
 
 @pytest.fixture
-async def surface(server: SlackServer) -> SlackSurface:
+def adapter(server: SlackServer) -> SlackAdapter:
+    """One whose answers all readers see grow."""
+    return adapter_of(server, channels="edit")
+
+
+@pytest.fixture
+async def surface(server: SlackServer, workspace: Workspace) -> SlackSurface:
     """The surface of a turn that answers a question of Alice's."""
-    return surface_of(server, "f00d" * 8)
+    return surface_of(server, workspace, "f00d" * 8)
 
 
-def surface_of(server: SlackServer, turn: str) -> SlackSurface:
+def surface_of(server: SlackServer, workspace: Workspace, turn: str) -> SlackSurface:
     asked = next(iter(server.general.messages), None) or server.ask(server.general, "well?")
     address = Address(channel=server.general.id, thread=asked.ts, reply_to=asked.ts)
-    web = AsyncWebClient(server.bot_token, server.api_url, retry_handlers=[])
-    return SlackSurface(LIMITS, web, address, turn)
+    session = Session(workspace, address.channel, address.thread, "")
+    return SlackSurface(workspace, session, address, turn, LIMITS, is_native=False)
 
 
 async def ask(server: SlackServer, heard: Heard) -> MessageReceived:
@@ -120,15 +130,18 @@ async def test_a_reply_outlives_the_run_until_the_adapter_is_closed(server: Slac
 # ---- the primitives
 
 
-async def test_parts_are_found_by_their_metadata(server: SlackServer, surface: SlackSurface) -> None:
+async def test_parts_are_found_by_their_metadata(
+    server: SlackServer, workspace: Workspace, surface: SlackSurface
+) -> None:
     """After a takeover the parts are found in the thread, through its pages, among other talk and other answers."""
     refs = [await surface.create(0, "one", ())]
-    await surface_of(server, "beef" * 8).create(0, "another turn's", ())
+    await surface_of(server, workspace, "beef" * 8).create(0, "another turn's", ())
     for number in range(250):
         server.say(server.general, f"talk {number}", thread_ts=server.general.messages[0].ts)
     refs.append(await surface.create(1, "two", ()))
     assert await surface.find() == list(enumerate(refs))
     assert len(server.named("conversations.replies")) == 3
+    assert {call.body["include_all_metadata"] for call in server.named("conversations.replies")} == {"true"}
 
 
 async def test_a_message_keeps_its_mark_when_it_is_edited(server: SlackServer, surface: SlackSurface) -> None:
@@ -161,7 +174,6 @@ async def test_edits_and_deletions_of_what_is_gone_say_so(server: SlackServer, s
     [
         (Fault(match="chat.*", status=200, body={"ok": False, "error": "not_in_channel"}), ReplyUndeliverable, None),
         (Fault(match="chat.*", status=200, body={"ok": False, "error": "is_archived"}), ReplyUndeliverable, None),
-        (Fault(match="chat.*", status=200, body={"ok": False, "error": "msg_too_long"}), ReplyUndeliverable, None),
         (Fault(match="chat.*", status=200, body={"ok": False, "error": "fatal_error"}), PlatformUnavailable, 2.0),
         (Fault(match="chat.*", status=429, headers={"Retry-After": "7"}), PlatformUnavailable, 7.0),
         (Fault(match="chat.*", status=503), PlatformUnavailable, 2.0),
@@ -175,12 +187,50 @@ async def test_refusals_are_errors_of_ours(
     server.faults.append(fault)
     with pytest.raises(BotError) as caught:
         await surface.create(0, "x", ())
-    assert (type(caught.value), caught.value.retry_in_s) == (error, retry_in_s)
+    assert isinstance(caught.value, error)
+    assert caught.value.retry_in_s == retry_in_s
 
 
 async def test_a_sign_that_is_refused_is_no_error(server: SlackServer, surface: SlackSurface) -> None:
-    """A status is a courtesy."""
-    server.faults.append(Fault(match="assistant.*", status=200, body={"ok": False, "error": "missing_scope"}))
+    """A sign is a courtesy."""
+    server.faults.append(Fault(match="a*.setStatus", status=200, body={"ok": False, "error": "fatal_error"}, times=2))
     await surface.sign()
     await surface.sign()
-    assert server.general.signs == ["is thinking…"]
+    await surface.sign()
+    assert list(server.general.sessions.values()) == ["processing"]
+
+
+# ---- what Slack refuses, in another shape
+
+
+@pytest.mark.parametrize("code", ["invalid_blocks", "msg_blocks_too_long", "msg_too_long"])
+@pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
+async def test_refused_markdown_is_sent_as_plain_text(
+    server: SlackServer, surface: SlackSurface, code: str, method: str
+) -> None:
+    """Nothing of the text is lost where Slack refuses it as Markdown."""
+    text = "| a | b |\n" * 1000
+    ref = await surface.create(0, "…", ()) if method == "chat.update" else None
+    server.faults.append(Fault(match=method, status=200, body={"ok": False, "error": code}))
+    if ref is None:
+        await surface.create(0, text, ())
+    else:
+        await surface.edit(ref, text, ())
+    [message] = server.general.by(server.bot)
+    assert "".join(block["text"]["text"] for block in message.blocks) == text
+    assert message.text
+
+
+async def test_a_growing_answer_has_a_stop_button(server: SlackServer, adapter: SlackAdapter) -> None:
+    """Who watches an answer that is edited can stop it; a whole one has its own controls instead."""
+    heard, more = Heard(), asyncio.Event()
+    async with running(adapter, heard):
+        event = await ask(server, heard)
+        answering = asyncio.create_task(answer(adapter, event, FakeDraft(), FakeModel("One ", more, "answer.")))
+        await server.until(lambda: server.general.by(server.bot), "a first post")
+        [message] = server.general.by(server.bot)
+        assert message.buttons == {"parley:stop": "t1"}
+        more.set()
+        await answering
+    assert message.buttons == {}
+    assert server.named("chat.*Stream") == []
