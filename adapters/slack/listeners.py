@@ -113,8 +113,9 @@ class Listeners:
         return GUEST if profile is not None and profile.is_guest and not self._options.guests else ""
 
     async def _tell(self, event: MessageReceived | ActionTaken, notice: str) -> None:
-        """For this person's eyes alone."""
-        where = {"channel": event.address.channel, "thread_ts": event.address.thread}
+        """For this person's eyes alone. Slack shows it in a thread only where somebody has answered there already."""
+        to = event.address
+        where = {"channel": to.channel} | ({"thread_ts": to.thread} if to.thread != to.reply_to else {})
         await self._politely("chat.postEphemeral", {**where, "user": event.author.id, "text": notice})
 
     async def _politely(self, method: str, body: Mapping[str, object]) -> None:

@@ -73,7 +73,7 @@ def reply_at(
     """The reply at this address: its asker's alone, or in the thread."""
     if address.is_private:
         return PrivateReply(workspace, address, draft, limits, call_s)
-    session = Session(workspace, address.channel, address.thread, address.quote)
+    session = Session(workspace, address.channel, address.thread, address.quote, is_takeover=draft.is_takeover)
     is_native = bool(address.thread) and (channels == "native" or address.channel.startswith("D"))
     surface = SlackSurface(workspace, session, address, draft.turn, limits, is_native=is_native)
     return SlackReply(session, surface, draft, call_s=call_s, people_ring=people_ring)

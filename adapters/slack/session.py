@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from adapters.slack.workspace import Workspace, is_lasting
+from adapters.slack.workspace import Busy, Workspace, is_lasting
 from bot.errors import BotError, ReplyUndeliverable, StoreUnavailable
 
 STATUS = "agents.sessions.setStatus"
@@ -16,10 +16,14 @@ _TITLE = 200
 class Session:
     """The session of one thread, while one reply is written. A refusal is no error: a sign is a courtesy."""
 
-    def __init__(self, workspace: Workspace, channel: str, thread: str, title: str) -> None:
+    def __init__(
+        self, workspace: Workspace, channel: str, thread: str, title: str, *, is_takeover: bool = False
+    ) -> None:
         self._workspace, self._channel, self._thread, self._title = workspace, channel, thread, title
         self._holder = f"{channel}:{thread}"
         self._begun = asyncio.Event()
+        if is_takeover and thread:  # who died may have begun it, and told nobody
+            self._begun.set()
         self._is_shown = False
         self._place: str | None = None
         self.is_released = False
@@ -46,7 +50,7 @@ class Session:
 
     async def end(self) -> None:
         """Nothing more follows. What cannot be told now is told by a sweep."""
-        if not self._begun.is_set():
+        if not self._begun.is_set() or self._workspace.is_refused(STATUS):
             return
         with suppress(BotError):
             if not self.is_released:
@@ -60,11 +64,13 @@ class Session:
         """Show the native sign; false where this app may not, or too many were shown, so that the older one does."""
         if await self._workspace.wait_s(STATUS):
             return False
+        was_begun = self._begun.is_set()
         self._begun.set()
         try:
             await self._set("processing", {"title": self._title[:_TITLE]} if self._title else {})
-        except ReplyUndeliverable as error:
-            self._begun.clear()
+        except (Busy, ReplyUndeliverable) as error:
+            if not was_begun:
+                self._begun.clear()
             if is_lasting(error):
                 self._workspace.refuse(STATUS)
             return False

@@ -463,13 +463,16 @@ async def test_guests_and_strangers_may_be_let_in(server: SlackServer, strangers
 
 
 async def test_a_refusal_of_the_core_is_shown_to_its_person_alone(server: SlackServer, adapter: SlackAdapter) -> None:
-    """What the intake does not allow is acknowledged, and its notice shown to who asked."""
-    heard = Heard(errors=[NotAllowed(notice="Not here."), NotAllowed(notice="Not here.")])
+    """What the intake does not allow is acknowledged, and its notice shown to who asked: where they can see it."""
+    heard = Heard(errors=[NotAllowed(notice="Not here.")] * 2)
+    root = server.world.add_message(server.general, server.alice, "root")
     async with running(adapter, heard):
-        asked = server.ask(server.general, "hello?")
+        server.say(server.general, "hello?")
+        server.say(server.general, "hello??", thread_ts=root.ts)
         await server.until(lambda: not server.waiting, "everything acknowledged")
-    assert set(server.general.hints) == {(server.alice.id, "Not here.")}
-    assert server.named("chat.postEphemeral")[0].body["thread_ts"] == asked.ts
+    assert server.general.hints == [(server.alice.id, "Not here.")] * 2
+    # Slack shows such a message in a thread only where there are answers already.
+    assert [call.body.get("thread_ts") for call in server.named("chat.postEphemeral")] == [None, root.ts]
 
 
 async def test_nothing_is_acknowledged_before_it_is_admitted(server: SlackServer, adapter: SlackAdapter) -> None:

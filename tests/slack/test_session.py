@@ -104,6 +104,19 @@ async def test_a_refusal_for_one_thread_is_none_for_the_workspace(
     assert server.general.sessions == {thread: "processing"}
 
 
+async def test_a_takeover_releases_what_a_dead_process_began(
+    server: SlackServer, workspace: Workspace, thread: str
+) -> None:
+    """Who died had set the sign and told nobody; the next worker may set none of its own, and releases it."""
+    await Session(workspace, server.general.id, thread, "").begin()
+    server.faults.append(Fault(match="agents.sessions.setStatus", status=429, headers={"Retry-After": "0"}))
+    draft = FakeDraft(is_takeover=True)
+    async with reply_at(workspace, address_of(server, thread), draft, limits=LIMITS) as reply:
+        await server.until(lambda: thread in server.general.statuses or server.general.signs, "the older sign")
+        await reply.finish("Well.")
+    assert server.general.sessions == {thread: "active"}
+
+
 async def test_sessions_of_dead_processes_are_swept(
     server: SlackServer, workspace: Workspace, session: Session, thread: str
 ) -> None:
