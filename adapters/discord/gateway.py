@@ -113,12 +113,6 @@ class Gateway(discord.AutoShardedClient):
     async def on_shard_ready(self, shard_id: int) -> None:
         self.entrance.due.put_nowait(shard_id)
 
-    async def on_shard_disconnect(self, shard_id: int) -> None:
-        self.entrance.stale.add(shard_id)
-
-    async def on_shard_resumed(self, shard_id: int) -> None:
-        self.entrance.stale.discard(shard_id)
-
     async def on_message(self, message: discord.Message) -> None:
         if not message.author.bot:
             await self._begun(message.channel.id, lambda: self._hear(message))
