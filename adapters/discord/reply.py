@@ -238,6 +238,7 @@ class DiscordSurface:
                 if isinstance(thread, discord.Thread):
                     await thread.edit(archived=False)
         except MissingAccess as error:
+            await self._desk.refused(self._home, self._told)
             raise ThreadArchived(str(error)) from error
 
 
