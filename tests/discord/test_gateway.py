@@ -375,6 +375,23 @@ async def test_a_channel_that_refuses_costs_only_itself(server: DiscordServer, s
     assert "one" not in texts(heard)
 
 
+async def test_a_look_back_that_fails_is_made_again(
+    server: DiscordServer, shelf: FakeShelf, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trouble of Discord's is none of the channel's: the watermark stays until all was read."""
+    monkeypatch.setattr("adapters.discord.gateway._AGAIN_S", 0.01)
+    await away(server, adapter_with(server, shelf, Options()), Heard())
+    mark, heard = shelf.kept["watermark:0"], Heard()
+    clock.advance(30)
+    server.ask(server.general, "one")
+    server.faults.append(Fault(match=HISTORY, status=503))
+    async with running(adapter_with(server, shelf, Options()), heard):
+        await server.until(lambda: not server.faults[0].times, "a failure")
+        assert shelf.kept["watermark:0"] == mark
+        await heard.until(lambda: "one" in texts(heard), "what was missed")
+        await shelf.until(lambda: shelf.kept["watermark:0"] > mark, "a new watermark")
+
+
 async def test_when_the_store_comes_back_it_looks_back(
     server: DiscordServer, adapter: DiscordAdapter, shelf: FakeShelf, clock: Clock
 ) -> None:
@@ -389,7 +406,7 @@ async def test_when_the_store_comes_back_it_looks_back(
         server.world.add_message(server.general, server.alice, f"{server.bot.mention} unheard")
         server.ask(server.general, "after")
         await heard.until(lambda: "unheard" in texts(heard), "what was missed")
-        await server.until(lambda: shelf.kept["watermark:0"] > mark, "a new watermark")
+        await shelf.until(lambda: shelf.kept["watermark:0"] > mark, "a new watermark")
 
 
 async def test_the_watermark_never_passes_what_waits(
