@@ -9,7 +9,7 @@ import discord
 
 from adapters.discord.buttons import view_of
 from adapters.discord.desk import Desk
-from adapters.discord.errors import DeadToken, errors_as_ours
+from adapters.discord.errors import DeadToken, MissingAccess, errors_as_ours
 from adapters.discord.reply import DiscordSurface, as_file
 from adapters.discord.tables import with_tables
 from adapters.discord.uses import TOKEN_S
@@ -39,13 +39,14 @@ class OriginalSurface:
     """An `adapters.parts.Surface` whose part 0 is the original response: there is one, so writing it is always an edit.
 
     A private answer lives there alone, for Discord has no way to find follow-ups again; so does one in a place where
-    we are no member. What else belongs to a public answer, or comes when the token is dead, are ordinary messages.
+    we may not write. What else belongs to a public answer, or comes when the token is dead, are ordinary messages.
     """
 
     def __init__(self, desk: Desk, address: Address, turn: str) -> None:
         self._desk, self._address = desk, address
-        self._beside = DiscordSurface(desk, replace(address, reply_to="", thread=""), turn)
+        self._beside = DiscordSurface(desk, replace(address, reply_to="", thread=""), turn, tells=False)
         self._ordinary: set[str] = set()
+        self._is_alone = address.is_private
 
     @property
     def limits(self) -> Limits:
@@ -53,10 +54,7 @@ class OriginalSurface:
 
     @property
     def messages(self) -> int:
-        if self._address.is_private:
-            return 1
-        is_member = self._desk.client().get_channel(int(self._address.channel)) is not None
-        return self._beside.messages if is_member else 1
+        return 1 if self._is_alone else self._beside.messages
 
     async def sign(self) -> None:
         """Discord itself shows that we think, until the response has its text."""
@@ -74,7 +72,13 @@ class OriginalSurface:
                 if self._desk.clock() < self._address.expires_at - TOKEN_S + ACKNOWLEDGED_S:
                     raise PlatformUnavailable("not acknowledged yet", retry_in_s=0.3) from error
                 self._only_if_public(error)
-        ref = await self._beside.create(part, text, buttons)
+        try:
+            ref = await self._beside.create(part, text, buttons)
+        except MissingAccess as error:
+            if part == 0:
+                raise
+            self._is_alone = True
+            raise PlatformUnavailable("all of it must stand in the response") from error
         self._ordinary.add(ref.id)
         return ref
 

@@ -23,8 +23,8 @@ Place = Talked | discord.PartialMessageable
 class Entrance:
     """What one connection puts into the intake. `stale` are the shards whose watermark must not move.
 
-    A shard's watermark says: all before it was taken. So it stands still from the moment a shard is cut off, or the
-    store is away, until what was missed is read back.
+    A shard's watermark says: all before it was taken. So it stands still from the moment a shard begins a new session,
+    or the store is away, until what was missed is read back. (A session that is resumed misses nothing.)
     """
 
     def __init__(self, intake: Intake, shelf: Shelf, clock: Callable[[], float]) -> None:

@@ -71,7 +71,8 @@ class Gateway(discord.AutoShardedClient):
                     await self._catch_up(shard)
             except (StoreUnavailable, PlatformUnavailable) as error:
                 log.warning("shard %s is not read back yet: %s", shard, error)
-                await asyncio.sleep(error.retry_in_s or _AGAIN_S)
+                least_s = 0.0 if isinstance(error, StoreUnavailable) else _AGAIN_S
+                await asyncio.sleep(max(error.retry_in_s or 1.0, least_s))
                 self.entrance.due.put_nowait(shard)
 
     async def stop(self, patience_s: float) -> None:
@@ -112,12 +113,6 @@ class Gateway(discord.AutoShardedClient):
 
     async def on_shard_ready(self, shard_id: int) -> None:
         self.entrance.due.put_nowait(shard_id)
-
-    async def on_shard_disconnect(self, shard_id: int) -> None:
-        self.entrance.stale.add(shard_id)
-
-    async def on_shard_resumed(self, shard_id: int) -> None:
-        self.entrance.stale.discard(shard_id)
 
     async def on_message(self, message: discord.Message) -> None:
         if not message.author.bot:

@@ -41,8 +41,10 @@ class DiscordSurface:
     some minutes only, and does not give it back later (discord.py#2451).
     """
 
-    def __init__(self, desk: Desk, address: Address, turn: str) -> None:
+    def __init__(self, desk: Desk, address: Address, turn: str, *, tells: bool = True) -> None:
+        """`tells`: whoever asked is told directly where we may not write."""
         self._desk, self._address, self._turn = desk, address, turn
+        self._told = address.recipient if tells else ""
         self._home = int(address.channel)
         self._asked = int(address.reply_to or 0)
         self._refers = bool(self._asked)
@@ -147,7 +149,7 @@ class DiscordSurface:
                 )
                 return await channel.send(text, nonce=nonce, view=view, allowed_mentions=self.mentions, reference=asked)
         except MissingAccess:
-            await self._desk.refused(self._home, self._address.recipient)
+            await self._desk.refused(self._home, self._told)
             raise
 
     async def _change(
@@ -170,7 +172,7 @@ class DiscordSurface:
                     raise
                 await self._unarchive()
             except MissingAccess:
-                await self._desk.refused(self._home, self._address.recipient)
+                await self._desk.refused(self._home, self._told)
                 raise
 
     async def _make_way(self, ref: MessageRef) -> NoReturn:
@@ -236,6 +238,7 @@ class DiscordSurface:
                 if isinstance(thread, discord.Thread):
                     await thread.edit(archived=False)
         except MissingAccess as error:
+            await self._desk.refused(self._home, self._told)
             raise ThreadArchived(str(error)) from error
 
 

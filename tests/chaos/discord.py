@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,18 +44,24 @@ class DiscordScene:
     log: Path
     fleet: Fleet = field(default_factory=Fleet)
     said: dict[str, Message] = field(default_factory=dict)
+    read_to: object = None
+    """The watermark of the process before."""
 
     async def start(self, name: str, *, crash: str = "") -> Member:
         """One more process. Discord lets a bot log in every 5 s; that wait is not what is tested."""
         for key in [key async for key in self.store.scan(_LOGIN)]:
             await self.store.command("DEL", key)
+        self.read_to = await self.store.command("GET", _WATERMARK)
         return self.fleet.start(replace(self.options, name=name, crash=crash))
 
     async def listening(self) -> None:
-        """Wait until a process has a session on the gateway, and knows since when it would have to read back."""
+        """Wait until the new process has a session on the gateway, and has read back what the one before it missed.
+
+        What is said in between may come before what was missed.
+        """
         await self.server.until(lambda: self._is_heard, "a process listens", within_s=20.0)
         async with asyncio.timeout(20):
-            while not await self.store.command("EXISTS", _WATERMARK):
+            while await self.store.command("GET", _WATERMARK) == self.read_to:
                 await asyncio.sleep(0.02)
 
     @property
@@ -69,17 +75,19 @@ class DiscordScene:
         self.said[id] = self.server.ask(channel or self.server.general, question(id), author=person)
 
     async def settled(self, *, within_s: float = 30.0) -> Verdict:
-        """Wait until everything was read back and nothing is left to do, then judge."""
-        try:
-            async with asyncio.timeout(within_s):
-                while await self._unheard() or await self._ledger.leftovers():
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            pass
+        """Wait until everything was read back and nothing is left to do, then judge; in the end as it stands."""
+        with suppress(TimeoutError):
+            await self.done(within_s=within_s)
         limits = replace(LIMITS, characters=self.options.characters)
         verdict = check(self._asked, self._writes, await self._books(), limits)
         verdict.errors += errors(self.log.read_text())
         return verdict
+
+    async def done(self, *, within_s: float = 30.0) -> None:
+        """Wait until everything was read back and nothing is left to do."""
+        async with asyncio.timeout(within_s):
+            while await self._unheard() or await self._ledger.leftovers():
+                await asyncio.sleep(0.05)
 
     async def _unheard(self) -> list[str]:
         """What nobody has admitted yet: who comes next reads it back."""

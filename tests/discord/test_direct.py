@@ -31,9 +31,11 @@ async def life(server: DiscordServer, adapter: DiscordAdapter) -> AsyncIterator[
 
 
 async def deferred(server: DiscordServer, *, is_private: bool = False) -> Interaction:
-    """A command that was used, and that we have said we think about."""
+    """A command that was used some seconds ago, and that we have said we think about."""
     used = server.command(server.general, "no-such-command", {})
     server._callback(used.id, used.token, {"type": 5, "data": {"flags": 64 if is_private else 0}})
+    if isinstance(server.clock, Clock):
+        server.clock.advance(10.0)
     return used
 
 
@@ -95,15 +97,16 @@ async def test_a_long_private_answer_is_attached_to_its_response(server: Discord
     assert {call.name.split()[0] for call in server.named("*/webhooks/*")} == {"PATCH"}
 
 
-async def test_where_we_are_no_member_only_the_response_is_written(server: DiscordServer, life: DiscordAdapter) -> None:
-    """A user install has the token and nothing else: a long answer is attached there too."""
-    used = await deferred(server)
-    far = server.world.add_channel("unknown to us", guild=server.world.add_guild("Elsewhere"))
-    server.world.find(used.message).channel = far.id  # type: ignore[union-attr]
-    address = Address(channel=far.id, token=used.token, expires_at=server.clock() + 900.0)
-    async with life.reply(address, FakeDraft(TURN)) as reply:
+async def test_where_we_may_not_write_only_the_response_is_written(server: DiscordServer, life: DiscordAdapter) -> None:
+    """The response needs no rights, so a long answer is attached to it; nobody is told of the channel."""
+    used, draft = await deferred(server), FakeDraft(TURN)
+    refusal = {"code": 50013, "message": "Missing Permissions"}
+    server.faults.append(Fault(match="POST /channels/*/messages", status=403, body=refusal, times=9))
+    async with life.reply(address_of(server, used), draft) as reply:
         await reply.finish(LONG)
     assert [message.files for message in server.general.by(server.bot)] == [[LONG]]
+    assert [ref.id for ref in draft.refs.values() if ref] == [used.message]
+    assert server.named("POST /users/@me/channels") == []
 
 
 # ---- when the token ends

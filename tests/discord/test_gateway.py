@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -9,12 +10,16 @@ from adapters.discord.client import DiscordAdapter
 from adapters.discord.options import Options, proxy_for
 from adapters.discord.texts import FATAL
 from bot.errors import PlatformUnavailable, SettingsInvalid, StoreUnavailable
-from bot.events import MessageReceived
+from bot.events import Event, MessageReceived
+from bot.inbox import Inbox
+from bot.ports import Admission
+from bot.settings import Settings
 from bot.shelf import RedisShelf
 from bot.store import Store
+from handlers.intake import EventIntake
 from tests.discord.conftest import adapter_with
 from tests.fakes.shelf import FakeShelf
-from tests.servers.common import Clock, Fault
+from tests.servers.common import Clock, Fault, Watched
 from tests.servers.discord import DiscordServer
 from tests.servers.discord_world import THREAD
 from tests.servers.harness import Heard, running
@@ -263,6 +268,43 @@ async def test_what_was_said_during_an_outage_is_heard_after_it(
     assert [event.is_direct for event in heard.messages if event.text == "four"] == [True]
 
 
+class Admissions(Watched):
+    """The real intake over a real store; `told` is what became of each message, by its text."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._intake = EventIntake(inbox=Inbox(store, Settings()))
+        self.told: list[tuple[str, Admission]] = []
+
+    async def __call__(self, event: Event) -> Admission:
+        admission = await self._intake(event)
+        if isinstance(event, MessageReceived):
+            self.told.append((event.text, admission))
+            self.note()
+        return admission
+
+    def knows(self, texts: set[str]) -> bool:
+        return texts <= dict(self.told).keys()
+
+
+async def test_what_is_read_back_is_admitted_once(
+    store: Store, server: DiscordServer, shelf: FakeShelf, clock: Clock
+) -> None:
+    """After 30 s without a connection each question is in its lane once, however often it was read."""
+    admissions = Admissions(store)
+    for text, missed in (("before", ""), ("meanwhile", "missed"), ("later", "missed again")):
+        if missed:
+            server.ask(server.general, missed)
+        wanted = {text, missed} - {""}
+        async with running(adapter_with(server, shelf, Options()), admissions):
+            server.ask(server.general, text)
+            await admissions.until(partial(admissions.knows, wanted), "all of it")
+        clock.advance(30)
+    admitted = [text for text, admission in admissions.told if admission is Admission.ADMITTED]
+    assert sorted(admitted) == ["before", "later", "meanwhile", "missed", "missed again"]
+    assert ("before", Admission.DUPLICATE) in admissions.told
+
+
 async def test_a_new_session_in_mid_run_catches_up(
     server: DiscordServer, adapter: DiscordAdapter, clock: Clock
 ) -> None:
@@ -333,6 +375,23 @@ async def test_a_channel_that_refuses_costs_only_itself(server: DiscordServer, s
     assert "one" not in texts(heard)
 
 
+async def test_a_look_back_that_fails_is_made_again(
+    server: DiscordServer, shelf: FakeShelf, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trouble of Discord's is none of the channel's: the watermark stays until all was read."""
+    monkeypatch.setattr("adapters.discord.gateway._AGAIN_S", 0.01)
+    await away(server, adapter_with(server, shelf, Options()), Heard())
+    mark, heard = shelf.kept["watermark:0"], Heard()
+    clock.advance(30)
+    server.ask(server.general, "one")
+    server.faults.append(Fault(match=HISTORY, status=503))
+    async with running(adapter_with(server, shelf, Options()), heard):
+        await server.until(lambda: not server.faults[0].times, "a failure")
+        assert shelf.kept["watermark:0"] == mark
+        await heard.until(lambda: "one" in texts(heard), "what was missed")
+        await shelf.until(lambda: shelf.kept["watermark:0"] > mark, "a new watermark")
+
+
 async def test_when_the_store_comes_back_it_looks_back(
     server: DiscordServer, adapter: DiscordAdapter, shelf: FakeShelf, clock: Clock
 ) -> None:
@@ -347,7 +406,7 @@ async def test_when_the_store_comes_back_it_looks_back(
         server.world.add_message(server.general, server.alice, f"{server.bot.mention} unheard")
         server.ask(server.general, "after")
         await heard.until(lambda: "unheard" in texts(heard), "what was missed")
-        await server.until(lambda: shelf.kept["watermark:0"] > mark, "a new watermark")
+        await shelf.until(lambda: shelf.kept["watermark:0"] > mark, "a new watermark")
 
 
 async def test_the_watermark_never_passes_what_waits(

@@ -2,11 +2,14 @@
 
 import asyncio
 import signal
+from dataclasses import replace
 
 import pytest
 
 from bot.crashpoints import CrashPoint
 from tests.chaos.discord import discord_scene
+from tests.chaos.script import LIMITS, USAGE, chunks, pages, question, whole
+from tests.servers.model import Answer
 
 PEOPLE = ("ana", "bo", "ana", "bo")
 
@@ -32,3 +35,34 @@ async def die(store_url: str, moment: str, *, collect: bool) -> None:
         await it.start("b")
         verdict = await it.settled()
         assert verdict.violations == []
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+async def test_a_command_over_which_a_process_dies(store_url: str, is_private: bool) -> None:
+    """The next one writes into the same response; what does not fit stands behind it once, or is its file."""
+    points = (CrashPoint.FIRST_TOKEN, CrashPoint.CREATED, CrashPoint.PART_KEPT, CrashPoint.SHOWN_WHOLE)
+    async with asyncio.TaskGroup() as group:
+        for number, point in enumerate(points):
+            group.create_task(die_over_a_command(f"{store_url}?db={number}", f"{point}:1", is_private=is_private))
+
+
+async def die_over_a_command(store_url: str, moment: str, *, is_private: bool) -> None:
+    """Somebody uses `/ask`; the answer has two messages."""
+    async with discord_scene(store_url) as it:
+        it.model.script(Answer(chunks=chunks(whole(["q7"])), usage=USAGE, stall_at=0))
+        first = await it.start("a", crash=moment)
+        await it.listening()
+        used = it.server.command(it.server.general, "ask", {"question": question("q7"), "private": is_private})
+        await it.model.stalled()
+        await it.server.until(lambda: used.message, "Discord has our first word")
+        it.model.release()
+        assert await first.ended() == -signal.SIGKILL
+        await it.start("b")
+        await it.done()
+        told, expected = it.server.general.by(it.server.bot), pages(["q7"], replace(LIMITS, characters=800))
+        assert told[0].id == used.message
+        if is_private:
+            assert [message.files for message in told] == [[whole(["q7"])]]
+        else:
+            assert tuple(message.content for message in told) == expected
+        assert len(expected) == 2

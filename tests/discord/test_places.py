@@ -145,7 +145,7 @@ async def test_a_takeover_finds_the_answer_in_its_thread(
 
 
 async def test_an_archived_thread_is_opened_again(server: DiscordServer, life: DiscordAdapter) -> None:
-    """Posts and edits wake it; where we may not do that, it is a clear error."""
+    """Posts and edits wake it; where we may not do that, it is a clear error, and who asked is told directly."""
     thread = server.add_thread(server.general, server.say(server.general, "a talk"))
     asked = server.ask(thread, "well?")
     surface = surface_of(life, asked)
@@ -159,8 +159,9 @@ async def test_an_archived_thread_is_opened_again(server: DiscordServer, life: D
     server.faults.append(Fault(match=f"PATCH /channels/{thread.id}", status=403, body=refusal, times=9))
     with pytest.raises(ThreadArchived):
         await surface.edit(ref, "three", ())
-    with pytest.raises(ThreadArchived):
+    with pytest.raises(MissingAccess):
         await surface.create(1, "four", ())
+    assert len(directly(server)) == 1
 
 
 # ---- where we may not write

@@ -1,15 +1,17 @@
 """A shelf in memory, asserted as data: what an adapter keeps, without a store."""
 
 from bot.errors import StoreUnavailable
+from tests.servers.common import Watched
 
 
-class FakeShelf:
+class FakeShelf(Watched):
     """The port `Shelf`. `kept` is what lies there; nothing expires by itself. `is_away`: every call fails.
 
     `waits` are the seconds that the next tokens of a bucket cost, by its key; `tokens` what was taken of each.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.kept: dict[str, str] = {}
         self.expiries: dict[str, float] = {}
         self.waits: dict[str, list[float]] = {}
@@ -50,6 +52,7 @@ class FakeShelf:
     def _keep(self, key: str, value: str, expires_s: float) -> None:
         self._reach()
         self.kept[key], self.expiries[key] = value, expires_s
+        self.note()
 
     def _reach(self) -> None:
         if self.is_away:
