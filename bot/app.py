@@ -273,7 +273,7 @@ def _platforms(settings: Settings, store: Store, channels: Channels) -> list[Ada
         from adapters.slack.client import SlackAdapter
 
         shelf = RedisShelf(store, "slack")
-        found.append(SlackAdapter(_slack(settings), shelf, call_s=settings.call_s))
+        found.append(SlackAdapter(_slack(settings, store), shelf, call_s=settings.call_s))
     return found
 
 
@@ -304,7 +304,7 @@ def manifest(platform: str, *, is_minimal: bool, url: str) -> tuple[str, str]:
     return text, link(text)
 
 
-def _slack(settings: Settings) -> "SlackOptions":
+def _slack(settings: Settings, store: Store | None = None) -> "SlackOptions":
     from adapters.slack.options import Options
 
     return Options(
@@ -322,6 +322,8 @@ def _slack(settings: Settings) -> "SlackOptions":
         strangers=frozenset(settings.slack_strangers),
         prompts=settings.slack_prompts,
         facts=_facts(settings),
+        commands=SPECS,
+        takes_part=Inbox(store, settings).takes_part if store else None,
     )
 
 

@@ -126,6 +126,17 @@ class Inbox:
         people = await self.store.call("askers", self.store.shard(conversation.channel_key), turn)
         return None if people is None else frozenset(people.split(" "))
 
+    async def takes_part(self, conversation: Conversation) -> bool:
+        """Whether somebody has asked us in this thread."""
+        key = f"{self.store.shard(conversation.channel_key)}j:{conversation.key}"
+        return bool(await self.store.command("EXISTS", key))
+
+    async def answered_in(self, channel: Conversation, person: str) -> Conversation | None:
+        """The thread of this channel in which somebody was answered last."""
+        prefix = self.store.shard(channel.channel_key)
+        key: str | None = await self.store.command("GET", f"{prefix}a:{channel.channel_key}|{person}")
+        return Conversation.parse(key) if key else None
+
     async def rate(self, conversation: Conversation, turn: str, rating: Rating) -> None:
         """Keep what somebody thinks of an answer, in place of what they thought before."""
         key = (conversation.key, f"{turn} {rating.who}", dump(rating), self._keeping()[0])

@@ -40,8 +40,12 @@ class Call:
 
     async def seen(self) -> list[tuple[Conversation, list[Entry]]]:
         """What this person may see here: the transcript that everybody sees, and their own private one."""
-        own = replace(self.place, person=self.event.author.id)
-        return [(place, await self.history.load(place)) for place in (self.place, own)]
+        me = self.event.author.id
+        places = [self.place, replace(self.place, person=me)]
+        # A command may know only the channel of the thread that it is about (Slack has none in threads).
+        if not self.place.thread and (thread := await self.kit.inbox.answered_in(self.place, me)):
+            places.append(thread)
+        return [(place, await self.history.load(place)) for place in places]
 
     async def last_answer(self) -> tuple[Conversation, Entry | None]:
         """The newest answer to this person here."""

@@ -40,6 +40,7 @@ class SlackAdapter:
         self._workspace = Workspace(self._web, shelf)
         self._names = Names(self._web, shelf)
         self._seat: Seat | None = None
+        self._home = "https://slack.com/"
         self.http_port = 0
         """Where Slack's requests are taken, once they are; 0 over sockets."""
 
@@ -94,6 +95,7 @@ class SlackAdapter:
         for scope, without in missing(told.headers.get("x-oauth-scopes", "")):
             log.warning("Slack has not granted %s: %s", scope, without)
         self._workspace.team, self._workspace.bot = told["team_id"], told["user_id"]
+        self._home = told.get("url") or self._home
         team, user, bot, is_one = told["team_id"], told["user_id"], told["bot_id"], self._options.has_one_session
         return Seat(team=team, user=user, bot=bot or "", name=told["user"], has_one_session=is_one)
 
@@ -108,6 +110,10 @@ class SlackAdapter:
     async def since(self, place: Conversation, reader: Person, after: str, most: int) -> Sequence[MessageReceived]:
         seat = self._seat or await self._seated()
         return await since(self._web, self._names, seat, place, reader, after, most)
+
+    def link(self, place: Conversation, message: str) -> str:
+        thread = f"?thread_ts={place.thread}&cid={place.channel}" if place.thread else ""
+        return f"{self._home}archives/{place.channel}/p{message.replace('.', '')}{thread}"
 
     async def close(self) -> None:
         await self._web.close()

@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import get_args
 
 from adapters.slack.markup import readable
 from adapters.slack.translate import Known, Raw, Seat, address, place, titled
-from bot.events import Action, ActionTaken, CommandInvoked, Quote
+from bot.events import Action, ActionTaken, CommandInvoked, MessageReceived, Quote
 
 _SUBJECT_CHARACTERS = 1_000
 """A modal carries 3,000 characters of ours, as JSON (docs.slack.dev/reference/views)."""
@@ -45,6 +47,33 @@ def wants_privacy(body: Raw) -> bool:
 def question_of(body: Raw, seat: Seat, known: Known) -> str:
     """The text of `/ask`, without its flag."""
     return readable(_PRIVATELY.sub("", str(body.get("text") or "")), seat.user, known.names(seat)).strip()
+
+
+def invoked(
+    body: Raw, seat: Seat, known: Known, name: str, options: Mapping[str, str], *, is_private: bool, now: float
+) -> CommandInvoked:
+    """`/parley NAME`, or its dialog sent off: answered to its user alone over the response_url, or to the channel."""
+    channel, user = body["channel_id"], body["user_id"]
+    where, token = place(seat, channel, "", user if is_private else ""), body["response_url"] if is_private else ""
+    to, asker = address(seat.whom(user), channel, "", token=token, at=now), known.person(user)
+    given = tuple(options.items())
+    return CommandInvoked(
+        id=body["trigger_id"], conversation=where, author=asker, at=now, address=to, name=name, options=given
+    )
+
+
+def exclaimed(event: MessageReceived, name: str, options: Mapping[str, str], *, is_private: bool) -> CommandInvoked:
+    """`!name` in a thread, where Slack has no slash commands."""
+    person = event.author.id if is_private else ""
+    return CommandInvoked(
+        id=event.id,
+        conversation=replace(event.conversation, person=person),
+        author=event.author,
+        at=event.at,
+        address=replace(event.address, is_private=is_private),
+        name=name,
+        options=tuple(options.items()),
+    )
 
 
 def summarised(body: Raw, seat: Seat, known: Known, *, now: float) -> CommandInvoked:
@@ -106,6 +135,12 @@ def corrected(body: Raw, seat: Seat, known: Known, *, now: float) -> ActionTaken
     id, user, where = body["view"]["id"], body["user"]["id"], place(seat, channel, root, person)
     to, who = address(seat.whom(user), channel, root, ts), known.person(user)
     return ActionTaken(id=id, conversation=where, author=who, at=now, address=to, action="down", turn=turn, text=text)
+
+
+def fields(body: Raw) -> dict[str, str]:
+    """What stands in the text fields of a modal, by their blocks."""
+    values: Raw = body["view"]["state"]["values"]
+    return {id: str(field.get("value") or "").strip() for id, block in values.items() for field in block.values()}
 
 
 def written(body: Raw) -> str:

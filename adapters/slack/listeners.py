@@ -16,13 +16,14 @@ from slack_bolt.response import BoltResponse
 
 from adapters.slack import controls, translate, views
 from adapters.slack.errors import NOTICES
-from adapters.slack.markup import ids_in
+from adapters.slack.markup import ids_in, readable
 from adapters.slack.names import Names
 from adapters.slack.options import Options
 from adapters.slack.translate import Known, Profile, Raw, Seat
 from adapters.slack.web import SlackWeb
+from bot.commands import WrongUse, form, is_private, parsed
 from bot.errors import BotError, NotAllowed, StoreUnavailable
-from bot.events import ActionTaken, Event, MessageEdited, MessageReceived, Quote
+from bot.events import ActionTaken, CommandInvoked, Event, MessageEdited, MessageReceived, Quote
 from bot.ports import Intake, Shelf
 
 log = logging.getLogger(__name__)
@@ -100,9 +101,11 @@ class Listeners:
             if event is message and message.is_direct and (view := await self._view_of(raw)):
                 event = replace(message, quotes=(*message.quotes, view))
         try:
-            if event is not None:
+            if isinstance(event, MessageReceived) and (command := await self._exclaimed(event)):
+                await self._intake(command)
+            elif event is not None:
                 await self._intake(event)
-        except NotAllowed as refusal:
+        except (NotAllowed, WrongUse) as refusal:
             if isinstance(event, MessageReceived | ActionTaken):
                 await self._tell(event, refusal.notice)
 
@@ -157,6 +160,12 @@ class Listeners:
 
     async def on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """A slash command: its question is shown to the channel, unless it was asked privately."""
+        if str(body["command"]).endswith("parley"):
+            word, _, rest = str(body.get("text") or "").strip().partition(" ")
+            if word != "ask":
+                await ack(await self._commanded(body, word or "help", rest))
+                return
+            body = {**body, "text": rest}
         user, channel = body["user_id"], body["channel_id"]
         known = await self._known(user, *ids_in(str(body.get("text") or "")))
         question = controls.question_of(body, self._seat, known)
@@ -173,6 +182,42 @@ class Listeners:
         if notice and root:
             await self._politely("chat.delete", {"channel": channel, "ts": root})
         await ack(notice)
+
+    async def _commanded(self, body: dict[str, Any], name: str, rest: str) -> str:
+        """`/parley NAME`: what its user reads where it was not taken. Long options are asked for in a dialog."""
+        user = body["user_id"]
+        known = await self._known(user, *ids_in(rest))
+        if notice := self._declined(known.by_id.get(user), str(body.get("team_id") or ""), user):
+            return notice
+        if (spec := self._options.command(name)) is None:
+            return f"I don't know the command `{name[:40]}`. `/parley help` lists what there is."
+        try:
+            options = parsed(spec, readable(rest, self._seat.user, known.names(self._seat)))
+        except BotError as error:
+            return error.notice
+        if asked := form(spec, options):
+            carried = {key: body[key] for key in ("channel_id", "user_id", "response_url")}
+            view = views.form(name, asked, json.dumps([name, options, carried]))
+            opened = {"trigger_id": body["trigger_id"], "view": view}
+            return await self._tried(self._web.call("views.open", opened, within_s=_COURTESY_S))
+        return await self._invoked(body, known, name, options)
+
+    async def _invoked(self, body: Raw, known: Known, name: str, options: Mapping[str, str]) -> str:
+        spec = self._options.command(name)
+        hidden = spec is None or is_private(spec, options)
+        event = controls.invoked(body, self._seat, known, name, options, is_private=hidden, now=time.time())
+        return (not hidden and await self._absent(event.address.channel)) or await self._admitted(event)
+
+    async def _exclaimed(self, event: MessageReceived) -> CommandInvoked | None:
+        """The command that `!name` means in a thread of ours. Raises what `parsed` raises."""
+        name, _, rest = event.text[1:].partition(" ")
+        spec, where = self._options.command(name.strip()), event.conversation
+        if not event.text.startswith("!") or spec is None or spec.name == "ask" or not where.thread:
+            return None
+        ours = self._options.takes_part
+        is_ours = event.is_direct or event.mentions_bot or (ours is not None and await ours(where))
+        options = parsed(spec, rest) if is_ours else {}
+        return controls.exclaimed(event, name, options, is_private=is_private(spec, options)) if is_ours else None
 
     async def on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """`Ask about this` opens a modal; `Summarise thread` asks at once."""
@@ -203,6 +248,14 @@ class Listeners:
         if body["view"]["callback_id"] == "ask_about":
             event = controls.asked_about(body, self._seat, known, now=now)
             notice = await self._absent(event.address.channel) or await self._admitted(event)
+        elif body["view"]["callback_id"] == "form":
+            name, options, asked = json.loads(body["view"]["private_metadata"])
+            given = {key: value for key, value in controls.fields(body).items() if value}
+            asked["trigger_id"] = body["view"]["id"]
+            notice = await self._invoked(asked, known, name, options | given)
+            if notice:
+                await ack(response_action="errors", errors=dict.fromkeys(controls.fields(body), notice))
+                return
         elif better := controls.corrected(body, self._seat, known, now=now):
             notice = await self._admitted(better)
         await (ack(response_action="errors", errors={views.FIELD: notice}) if notice else ack())

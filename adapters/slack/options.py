@@ -1,7 +1,11 @@
 """What the people who run Parley decide about Slack, as the adapter takes it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
+
+from bot.commands import CommandSpec
+from bot.events import Conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,6 +14,7 @@ class Options:
 
     `strangers` are the workspaces and people of other companies who are answered, `prompts` what is suggested in the
     Messages tab, `facts` what the App Home tells, one line each. `silent_s`: after how long a socket is replaced.
+    `commands` are the table's; `takes_part` tells whether a thread is one of ours, where `!name` is a command.
     `channels`: how answers grow in channels; `people_ring`: whether people whom an answer names are notified.
     """
 
@@ -28,3 +33,9 @@ class Options:
     strangers: frozenset[str] = frozenset()
     prompts: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
+    commands: tuple[CommandSpec, ...] = ()
+    takes_part: Callable[[Conversation], Awaitable[bool]] | None = None
+
+    def command(self, name: str) -> CommandSpec | None:
+        """The command of this name."""
+        return next((spec for spec in self.commands if spec.name == name), None)

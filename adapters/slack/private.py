@@ -1,4 +1,4 @@
-"""An answer for its asker alone, over the response_url of what they did: Slack cannot look it up or change it again."""
+"""An answer for its asker alone, by a response_url or as an ephemeral message: Slack cannot look it up or change it."""
 
 import asyncio
 import time
@@ -35,6 +35,9 @@ class PrivateReply:
     ) -> None:
         self._workspace, self._to, self._draft, self._limits = workspace, address, draft, limits
         self._call_s, self._clock, self._text = call_s, clock, ""
+        self._person = address.recipient.rpartition("/")[2]
+        thread = {"thread_ts": address.thread} if address.thread else {}
+        self._place = {"channel": address.channel, "user": self._person, **thread}
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,19 +65,22 @@ class PrivateReply:
             await self._draft.drop(part)
 
     async def _post(self, part: int, text: str, buttons: Sequence[Button]) -> None:
-        if self._to.expires_at <= self._clock():
+        if self._to.token and self._to.expires_at <= self._clock():
             raise ReplyUndeliverable("expired_url")
         if part not in self._draft.refs:
             await self._draft.keep(part, None)
         async with self._draft.writing():
             try:
                 async with asyncio.timeout(self._call_s):
-                    if part < USES - 1:
+                    if not self._to.token:
+                        await self._workspace.call("chat.postEphemeral", {**self._place, **whole(text, buttons)})
+                    elif part < USES - 1:
                         body = {"response_type": "ephemeral", "replace_original": False, **whole(text, buttons)}
                         await self._workspace.web.respond(self._to.token, body)
                     else:
-                        person = self._to.recipient.rpartition("/")[2]
-                        await self._workspace.call("chat.postMessage", {"channel": person, **whole(text, buttons)})
+                        await self._workspace.call(
+                            "chat.postMessage", {"channel": self._person, **whole(text, buttons)}
+                        )
             except TimeoutError:
                 raise PlatformUnavailable(f"no answer within {self._call_s} s") from None
         await self._draft.keep(part, MessageRef(channel=self._to.channel, id=f"{self._draft.turn}.{part}"))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adapters.slack.markup import escaped
+from bot.commands import OptionSpec
 
 Block = dict[str, object]
 FIELD = "said"
@@ -22,6 +23,28 @@ def home(facts: Sequence[str]) -> Block:
 def modal(name: str, carried: str) -> Block:
     """A modal by its callback: `ask_about`, or `correct` after a thumb down. It brings back what it carries."""
     return _view(name) | {"private_metadata": carried}
+
+
+def form(name: str, options: Sequence[OptionSpec], carried: str) -> Block:
+    """The dialog of a command for its long options; a block has its option's name."""
+    view = _view("form") | {"private_metadata": carried}
+    view["blocks"] = [
+        {
+            "type": "input",
+            "block_id": option.name,
+            "optional": not option.is_required,
+            "label": {"type": "plain_text", "text": option.help},
+            "element": {
+                "type": "plain_text_input",
+                "action_id": FIELD,
+                "multiline": True,
+                "max_length": min(3000, option.most),
+            },
+        }
+        for option in options
+    ]
+    view["title"] = {"type": "plain_text", "text": f"/parley {name}"[:24]}
+    return view
 
 
 def public_question(name: str, text: str) -> str:

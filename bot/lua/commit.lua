@@ -28,7 +28,14 @@ if entry ~= '' then
     append(conversation, entry, ARGV[5], ARGV[6])
   end
 end
-for i = 11, #ARGV, 2 do redis.call('HSET', open, ARGV[i], ARGV[i + 1]) end
+for i = 11, #ARGV, 2 do
+  redis.call('HSET', open, ARGV[i], ARGV[i + 1])
+  if ARGV[i] == 'authors' and entry ~= '' and in_thread(conversation) then
+    for person in string.gmatch(ARGV[i + 1], '%S+') do
+      redis.call('SET', P .. 'a:' .. channel .. '|' .. person, conversation, 'EX', ARGV[5])
+    end
+  end
+end
 redis.call('HSET', open, 'lane', lane, 'closed', int(now()))
 local repair = redis.call('HGET', open, 'repair')
 redis.call('RENAME', open, closed)

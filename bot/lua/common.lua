@@ -3,6 +3,7 @@
 --   seen:<identity>  "<ask|hear|gone> <lane>": a message's claim, kept 48 h
 --   t:<conversation> LIST of transcript entries (JSON)        n:<conversation> the position given to the newest entry
 --   j:<conversation> we take part in this thread          f:<lane> its author was answered just now
+--   a:<channel>|<person> the thread in which they were answered last
 --   fb:<conversation> HASH "turn person" -> rating (JSON)
 --   l:<lane>         LIST of waiting questions, "Q{json}" (may be collected) or "A{json}" (stands alone)
 --   lanes            SET of lanes that are not empty
@@ -30,6 +31,8 @@ local function places(lane)
   local conversation = string.match(lane, '^([^|]*)|')
   return conversation, string.match(conversation, '^([^:]*:[^:]*:[^:]*)')
 end
+
+local function in_thread(conversation) return string.find(conversation, '^[^:]*:[^:]*:[^:]*:[^:]') end
 
 local function wake()
   if redis.call('LLEN', P .. 'wake') == 0 then

@@ -9,6 +9,7 @@ import pytest
 from adapters.discord.client import DiscordAdapter
 from adapters.discord.options import Options, proxy_for
 from adapters.discord.texts import FATAL
+from bot.channels import Channels
 from bot.errors import PlatformUnavailable, SettingsInvalid, StoreUnavailable
 from bot.events import Event, MessageReceived
 from bot.inbox import Inbox
@@ -273,7 +274,7 @@ class Admissions(Watched):
 
     def __init__(self, store: Store) -> None:
         super().__init__()
-        self._intake = EventIntake(inbox=Inbox(store, Settings()))
+        self._intake = EventIntake(inbox=Inbox(store, Settings()), channels=Channels(store, Settings()))
         self.told: list[tuple[str, Admission]] = []
 
     async def __call__(self, event: Event) -> Admission:

@@ -1,5 +1,6 @@
 """What the settings of Discord become."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,16 +8,21 @@ import pytest
 from adapters.discord.client import DiscordAdapter
 from adapters.discord.options import Options
 from bot import app
+from bot.channels import Channels
 from bot.errors import SettingsInvalid
 from bot.settings import Settings
 from bot.store import Store
+from handlers.table import SPECS
 
 
 def wired(store: Store, folder: Path, **env: str) -> Options:
     settings = Settings.load(env={"DISCORD_TOKEN": "x", **env}, env_file=None, secrets_dir=folder)
-    [adapter] = app._platforms(settings, store)
+    channels = Channels(store, settings)
+    [adapter] = app._platforms(settings, store, channels)
     assert isinstance(adapter, DiscordAdapter)
-    return adapter._options
+    options = adapter._options
+    assert (options.commands, options.opens_threads) == (SPECS, channels.opens_threads)
+    return replace(options, commands=(), opens_threads=None, suggest=None)
 
 
 async def test_the_defaults_are_those_of_the_adapter(store: Store, tmp_path: Path) -> None:
@@ -31,7 +37,6 @@ async def test_settings_reach_the_adapter(store: Store, tmp_path: Path) -> None:
         tmp_path,
         PARLEY_DISCORD_SHARDS="0,1/4",
         PARLEY_DISCORD_CATCH_UP_S="0",
-        PARLEY_THREAD_PER_QUESTION="on",
         PARLEY_PING_ASKER="on",
         PARLEY_ALLOWED_PEOPLE="discord:300,slack:U1",
         PARLEY_ALLOWED_WORKSPACES="slack:T1",
@@ -40,7 +45,6 @@ async def test_settings_reach_the_adapter(store: Store, tmp_path: Path) -> None:
         shards=(0, 1),
         shard_count=4,
         catch_up_s=0.0,
-        thread_per_question=True,
         ping_asker=True,
         people=frozenset({"300"}),
         workspaces=frozenset(),
