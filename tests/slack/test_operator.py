@@ -58,8 +58,8 @@ def test_the_manifest_asks_for_what_the_table_says() -> None:
         "messages_tab_enabled": True,
         "messages_tab_read_only_enabled": False,
     }
-    assert [command["command"] for command in features["slash_commands"]] == ["/ask"]
-    assert [command["should_escape"] for command in features["slash_commands"]] == [True]
+    assert [command["command"] for command in features["slash_commands"]] == ["/ask", "/parley"]
+    assert [command["should_escape"] for command in features["slash_commands"]] == [True, True]
     assert [shortcut["callback_id"] for shortcut in features["shortcuts"]] == ["ask_about", "summarise"]
     assert all(len(shortcut["name"]) <= 24 for shortcut in features["shortcuts"])
     assert told["settings"]["socket_mode_enabled"] is True
