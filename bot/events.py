@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-EVENT_VERSION = 1
+EVENT_VERSION = 2
 """Stored with each event. A worker that meets a higher version leaves the event for a newer worker."""
 
 Action = Literal["stop", "retry", "continue", "delete", "up", "down", "why"]
