@@ -33,17 +33,13 @@ def compare(before: Report, after: Report) -> Verdict:
     pairs = {case.id: (_counts(before, case.id), _counts(after, case.id)) for case in before.plan.suite.cases}
     fallen = {case: (was, now) for case, (was, now) in pairs.items() if was[0] * now[1] > now[0] * was[1]}
     reversed_ = {case for case, (was, now) in fallen.items() if was[0] == was[1] and now[0] * 2 < now[1]}
-    worse = [case for case, pair in fallen.items() if case in reversed_ or chance_of(*pair) < CHANCE]
-    unmeasured = [case for case, (was, now) in pairs.items() if was[1] and not now[1]]
+    worse = tuple(case for case, pair in fallen.items() if case in reversed_ or chance_of(*pair) < CHANCE)
+    shaky = tuple(case for case in fallen if case not in worse)
+    unmeasured = tuple(case for case, (was, now) in pairs.items() if was[1] and not now[1])
     both = [pair for pair in pairs.values() if pair[0][1] and pair[1][1]]
     chance = chance_of(*((sum(pair[n][0] for pair in both), sum(pair[n][1] for pair in both)) for n in (0, 1)))
-    return Verdict(
-        is_worse=bool(worse or unmeasured) or chance < CHANCE,
-        worse=tuple(worse),
-        shaky=tuple(case for case in fallen if case not in worse),
-        unmeasured=tuple(unmeasured),
-        chance=chance,
-    )
+    is_worse = bool(worse or unmeasured) or chance < CHANCE
+    return Verdict(is_worse=is_worse, worse=worse, shaky=shaky, unmeasured=unmeasured, chance=chance)
 
 
 def chance_of(was: tuple[int, int], now: tuple[int, int]) -> float:

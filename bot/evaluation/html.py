@@ -32,8 +32,7 @@ def full(report: Report) -> str:
 
 def comparison(report: Report) -> str:
     """The page with one row a case and one column a model: how often it passed, and its first answer."""
-    heading = tag("tr", *(tag("th", name) for name in ("case", *report.plan.models)))
-    lines = [heading]
+    lines = [tag("tr", *(tag("th", name) for name in ("case", *report.plan.models)))]
     for case in report.plan.suite.cases:
         cells = [_cell(report.of(model, case.id)) for model in report.plan.models]
         lines.append(tag("tr", tag("td", tag("b", case.id), tag("p", case.why)), *cells))
@@ -42,9 +41,8 @@ def comparison(report: Report) -> str:
 
 def _page(report: Report, title: str, *inside: str) -> str:
     plan, notes = report.plan, [tag("li", note) for note in report.notes()]
-    told = f"{report.made_at} (UTC); asked {plan.repeat} times each; judge: {plan.judge or 'none'}"
-    persona = [tag("p", "Persona: ", plan.persona)] if plan.persona else []
-    head = tag("h1", f"{title}: {plan.suite.name}"), tag("p", told), *persona, _table(rows(report)), tag("ul", *notes)
+    told = f"{report.made_at}; {plan.repeat} x; judge: {plan.judge or 'none'}; persona: {plan.persona or 'none'}"
+    head = tag("h1", f"{title}: {plan.suite.name}"), tag("p", told), _table(rows(report)), tag("ul", *notes)
     page = resources.files("bot.evaluation").joinpath("page.html").read_text("utf-8")
     return Template(page).substitute(title=escape(f"{title}: {plan.suite.name}"), body="\n".join((*head, *inside)))
 

@@ -1,26 +1,24 @@
 """What a run came to: counts, cost and latency of each model, as a table and as JSON that can be read back."""
 
 import json
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib import resources
 from statistics import median
 
 from pydantic import TypeAdapter
 
-from bot.evaluation.asking import Call
 from bot.evaluation.run import Plan, Trial
 from bot.evaluation.texts import texts
+from bot.prices import as_of, cost_usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """One model's result. Tokens and `cost_usd` are those of its answers and of judging them; None: no price is known.
+    """One model's result. `share` of its trials passed; an error is no pass.
 
-    `first_ms` and `total_ms` are medians over its answers, from the question to the first word and to the end.
+    Tokens and `cost_usd` are those of its answers and of judging them; None: a price is not known. `first_ms` and
+    `total_ms` are medians over its answers, from the question to the first word and to the end.
     """
 
     model: str
@@ -29,14 +27,10 @@ class Summary:
     errors: int
     input_tokens: int
     output_tokens: int
+    share: float
     cost_usd: float | None
     first_ms: int
     total_ms: int
-
-    @property
-    def share(self) -> float:
-        """The share of trials that passed; an error is none."""
-        return self.passed / max(1, self.passed + self.failed + self.errors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +55,7 @@ class Report:
         unpriced = [one.model for one in self.summaries() if one.cost_usd is None]
         reasons = {call.finished.reason for trial in self.trials for call in trial.calls}
         told = [text for key, text in texts("notes").items() if key in judges | reasons]
-        return [*told, f"Prices are of {_prices()[0]}; unknown for: {', '.join(unpriced) or 'none'} (tokens only)."]
+        return [*told, f"Prices are of {as_of()}; unknown for: {', '.join(unpriced) or 'none'} (tokens only)."]
 
 
 def report(plan: Plan, trials: Iterable[Trial]) -> Report:
@@ -74,7 +68,7 @@ def report(plan: Plan, trials: Iterable[Trial]) -> Report:
 def dump(report: Report) -> str:
     """The report as JSON, with its summaries and notes, for other programs."""
     told = TypeAdapter(Report).dump_python(report, mode="json", exclude_defaults=True)
-    told |= {"summaries": [asdict(one) | {"share": one.share} for one in report.summaries()], "notes": report.notes()}
+    told |= {"summaries": [asdict(one) for one in report.summaries()], "notes": report.notes()}
     return json.dumps(told, indent=1, ensure_ascii=False)
 
 
@@ -106,28 +100,10 @@ def rows_by_kind(report: Report) -> list[list[str]]:
     return table
 
 
-def cost_usd(calls: Sequence[Call]) -> float | None:
-    """What these calls cost; None where the price of a model is not known, or a server told no tokens."""
-    total, (_, prices) = 0.0, _prices()
-    for call in calls:
-        price, used = prices.get(call.finished.model), call.usage
-        if price is None or not used.input_tokens:
-            return None
-        fresh = used.input_tokens - used.cached_tokens
-        total += fresh * price["input"] + used.cached_tokens * price["cached"] + used.output_tokens * price["output"]
-    return total / 1_000_000
-
-
-@cache
-def _prices() -> tuple[str, dict[str, dict[str, float]]]:
-    """The date of bot/data/prices.toml, and its US dollars for a million tokens by `provider/model`."""
-    data = tomllib.loads(resources.files("bot").joinpath("data/prices.toml").read_text("utf-8"))
-    return str(data["as_of"]), data["prices"]
-
-
 def _summary(model: str, trials: Sequence[Trial]) -> Summary:
     answers = [call for trial in trials for call in trial.calls]
     calls = [*answers, *(call for trial in trials for call in trial.judged)]
+    costs = [cost_usd(call.finished.model, call.usage) for call in calls]
     outcomes = [trial.outcome for trial in trials]
     return Summary(
         model=model,
@@ -136,7 +112,8 @@ def _summary(model: str, trials: Sequence[Trial]) -> Summary:
         errors=outcomes.count("error"),
         input_tokens=sum(call.usage.input_tokens for call in calls),
         output_tokens=sum(call.usage.output_tokens for call in calls),
-        cost_usd=cost_usd(calls),
+        share=outcomes.count("pass") / max(1, len(outcomes)),
+        cost_usd=None if None in costs else sum(cost or 0.0 for cost in costs),
         first_ms=round(median([call.first_ms for call in answers] or [0])),
         total_ms=round(median([call.total_ms for call in answers] or [0])),
     )

@@ -38,11 +38,10 @@ class Turn(_Part):
 
 
 def _ordered(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    if any((turn.user is None) == (turn.assistant is None) for turn in turns):
-        raise ValueError("each turn has either `user` or `assistant`")
     given = [turn.user is None for turn in turns]
-    if given[0] or given[-1] or (True, True) in pairwise(given):
-        raise ValueError("the first and the last turn are the user's, and each answer of the assistant follows one")
+    is_mixed = any((turn.user is None) == (turn.assistant is None) for turn in turns)
+    if is_mixed or given[0] or given[-1] or (True, True) in pairwise(given):
+        raise ValueError("each is `user` or `assistant`, first and last the user's, no two of the assistant in a row")
     return turns
 
 
@@ -151,8 +150,7 @@ def as_case(turns: Sequence[Message], answer: str, correction: str = "", *, is_g
     system = [text for role, text in said if role == "system"]
     digest = hashlib.sha256(repr((said, answer)).encode()).hexdigest()[:8]
     bad = f"The answer does not have the faults that made a person rate this one as bad: {answer}"
-    case = {"id": f"rated-{digest}", "why": "A person rated the answer to this."}
     check = {"like": correction or answer} if correction or is_good else {"judge": bad}
-    talk = [{role: text} for role, text in said if role != "system"]
-    told = case | ({"system": "\n\n".join(system)} if system else {}) | {"turns": talk, "checks": [check]}
+    told: dict[str, object] = {"id": f"rated-{digest}", "why": "Its answer was rated.", "system": "\n\n".join(system)}
+    told |= {"turns": [{role: text} for role, text in said if role != "system"], "checks": [check]}
     return yaml.safe_dump([told], allow_unicode=True, sort_keys=False, width=110)

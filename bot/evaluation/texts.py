@@ -8,6 +8,5 @@ from importlib import resources
 @cache
 def texts(table: str) -> dict[str, str]:
     """One table of the catalogue."""
-    source = resources.files("bot.evaluation").joinpath("texts.toml").read_text("utf-8")
-    found: dict[str, str] = tomllib.loads(source)[table]
-    return found
+    tables: dict[str, dict[str, str]] = tomllib.loads((resources.files(__package__) / "texts.toml").read_text("utf-8"))
+    return tables[table]

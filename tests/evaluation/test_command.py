@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.evaluation.asking import answering, suite
-from tests.journeys.test_command_line import at, environment, parley, started
+from tests.journeys.test_command_line import PARLEY, at, environment, parley, started
 from tests.servers.model import Answer, ModelServer
 
 GOOD = suite("id: one, turns: [first], checks: [{contains: ok}]", "id: two, turns: [second], checks: [{contains: ok}]")
@@ -150,6 +151,24 @@ async def test_the_suite_that_ships(model: ModelServer, tmp_path: Path) -> None:
     assert ended.status == 1
     assert "| arithmetic      | 0 of 5 |" in ended.out
     assert ended.err.count("(m, 1)") == 44
+
+
+async def test_a_bar_on_a_terminal(model: ModelServer, suite_file: Path, tmp_path: Path) -> None:
+    """Where standard error is a terminal a bar counts the cases, and no line is written for each."""
+    ours, theirs = os.openpty()
+    command = (*PARLEY, "eval", "good.yaml", "--out", "out")
+    env = at(model, tmp_path, TERM="xterm", COLUMNS="100")
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=tmp_path, env=env, stdout=asyncio.subprocess.PIPE, stderr=theirs
+    )
+    os.close(theirs)
+    async with asyncio.timeout(60):
+        await process.communicate()
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert process.returncode == 0
+    assert "100%" in shown
+    assert "pass: one" not in shown
 
 
 async def test_help_does_not_load_the_evaluation(tmp_path: Path) -> None:

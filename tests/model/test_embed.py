@@ -20,7 +20,7 @@ async def test_vectors_come_in_the_order_of_the_texts(server: ModelServer, make_
 
 
 async def test_the_model_that_the_server_lists(server: ModelServer, make_chain: MakeChain) -> None:
-    """Where none is named it is the first one of the main server with `embed` in its name; without one it is refused."""
+    """Where none is named it is the first one of the main server with `embed` in its name; else it is refused."""
     server.models = (("chatty", None), ("text-Embedding-3", None))
     server.script(embeddings([1.0]))
     await make_chain().embed(["a"])

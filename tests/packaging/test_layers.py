@@ -50,7 +50,7 @@ NAMES = (
     "Ports and pacing know only events, errors and one another",
     "Only bot.app wires: nobody else imports adapters or handlers",
     "Only the command line imports bot.app",
-    "The evaluation knows ports and errors, and nothing else of ours",
+    "The evaluation knows ports, errors and prices, and nothing else of ours",
     "Only the root and the command line import the evaluation",
     "Adapters know bot.events, bot.ports, bot.pacing, bot.errors and nothing else of bot",
     "Adapters are independent of one another",
