@@ -36,7 +36,8 @@ async def ask(model: Model, request: ModelRequest) -> Call:
                 case Finished():
                     finished = event
     total_ms = _ms_since(started)
-    return Call(text="".join(words), usage=usage, finished=finished, first_ms=first_ms, total_ms=total_ms)
+    text = "".join(words).encode("utf-8", "replace").decode()  # half a surrogate pair fits into no file
+    return Call(text=text, usage=usage, finished=finished, first_ms=first_ms, total_ms=total_ms)
 
 
 def _ms_since(started: float) -> int:

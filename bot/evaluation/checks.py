@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
+from bot.errors import BotError
 from bot.evaluation.texts import texts
 
 
@@ -102,10 +103,9 @@ class Check(BaseModel):
     @model_validator(mode="after")
     def _has_one_kind(self) -> Self:
         kinds = self.model_fields_set - _OPTIONS.keys()
-        if len(kinds) != 1:
-            raise ValueError(f"each check is exactly one of: {', '.join(KINDS)}")
-        if strays := [name for name in self.model_fields_set & _OPTIONS.keys() if _OPTIONS[name] not in kinds]:
-            raise ValueError(f"{', '.join(sorted(strays))} is no option of {self.kind}")
+        owners = {_OPTIONS[option] for option in self.model_fields_set & _OPTIONS.keys()}
+        if len(kinds) != 1 or owners - kinds:
+            raise ValueError(f"each check is exactly one of: {', '.join(KINDS)}; with no other's options")
         return self
 
     @property
@@ -121,7 +121,8 @@ class Check(BaseModel):
         """What this check makes of an answer. Raises BotError where it cannot tell, which is no pass."""
         told, is_stance = str(self), bool(self.refuses or self.answers)
         if self.judge or (is_stance and aids.judge):
-            assert aids.judge is not None, "a suite with rubrics is refused where there is no judge"
+            if aids.judge is None:
+                raise BotError("no model judges here")
             deed = "refuses or declines to do" if self.refuses else "does, without declining,"
             passed, why = await aids.judge(self.judge or f"The answer {deed} what the user asks.", answer)
             return Finding(check=told, passed=passed, by="judge", detail=why)

@@ -28,15 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("persona", "judge", "embedder", "out"):
         parser.add_argument(f"--{name}", default="", help=helped[name])
     for name, default in (("repeat", 1), ("concurrency", 4)):
-        parser.add_argument(f"--{name}", type=_count, default=default, metavar="N", help=helped[name])
-    parser.add_argument("--min-pass", type=_share, default=1.0, metavar="SHARE", help=helped["min-pass"])
+        parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=helped[name])
+    parser.add_argument("--min-pass", type=float, default=1.0, metavar="SHARE", help=helped["min-pass"])
 
 
 def chosen(options: argparse.Namespace) -> tuple[Suite, str, Path]:
     """The suite, the persona's text (often empty) and the folder of the results. Raises SuiteInvalid."""
-    path = Path(options.suite)
-    if not path.exists() and options.suite == path.stem:
-        path = Path(str(resources.files("bot.evaluation").joinpath(f"{options.suite}.yaml")))
+    path, shipped = Path(options.suite), Path(str(resources.files("bot.evaluation"))) / f"{options.suite}.yaml"
+    if not path.exists() and shipped.exists():
+        path = shipped
+    if not (min(options.repeat, options.concurrency) >= 1 and 0 <= options.min_pass <= 1):
+        raise SuiteInvalid([texts("told")["numbers"]])
     if options.resume and not options.out:
         raise SuiteInvalid([texts("told")["no_out"]])
     out = Path(options.out or f"parley-eval/{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -50,7 +52,10 @@ def chosen(options: argparse.Namespace) -> tuple[Suite, str, Path]:
 
 async def evaluate(plan: Plan, model: Model, embed: Embed, out: Path, min_pass: float, tell: Tell) -> int:
     """Run the plan, write the reports, print the tables: 0 where each model passes often enough, else 1."""
-    results = Results(out)
+    try:
+        results = Results(out)
+    except OSError as error:
+        raise SuiteInvalid([texts("told")["unwritable"].format(out=out, why=error)]) from None
     try:
         with _progress(plan, results, tell) as told:
             await run(plan, model, embed, results, told)
@@ -94,15 +99,3 @@ def _aligned(table: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in table]
     return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
-
-
-def _count(text: str) -> int:
-    if (count := int(text)) < 1:
-        raise argparse.ArgumentTypeError("should be at least 1")
-    return count
-
-
-def _share(text: str) -> float:
-    if not 0 <= (share := float(text)) <= 1:
-        raise argparse.ArgumentTypeError("should be a share from 0 to 1")
-    return share

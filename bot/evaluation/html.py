@@ -48,9 +48,8 @@ def _page(report: Report, title: str, *inside: str) -> str:
 
 
 def _table(lines: Sequence[Sequence[str]]) -> Html:
-    heading, *rest = lines
-    body = [tag("tr", *(tag("td", cell) for cell in line)) for line in rest]
-    return tag("table", tag("tr", *(tag("th", cell) for cell in heading)), *body)
+    rows = (tag("tr", *(tag("td" if n else "th", cell) for cell in line)) for n, line in enumerate(lines))
+    return tag("table", *rows)
 
 
 def _trial(trial: Trial) -> Html:

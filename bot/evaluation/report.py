@@ -79,8 +79,7 @@ def load(text: str) -> Report:
 
 def rows(report: Report) -> list[list[str]]:
     """The table of the models, its heading first."""
-    heading = ["model", "passed", "failed", "errors", "share", "tokens in", "tokens out", "cost", "first word", "whole"]
-    table = [heading]
+    table = [["model", "passed", "failed", "errors", "share", "tokens in", "tokens out", "cost", "first word", "whole"]]
     for one in report.summaries():
         cost = "unknown" if one.cost_usd is None else f"${one.cost_usd:.4f}"
         tokens = [f"{count:,}" if count else "not told" for count in (one.input_tokens, one.output_tokens)]
@@ -114,6 +113,6 @@ def _summary(model: str, trials: Sequence[Trial]) -> Summary:
         output_tokens=sum(call.usage.output_tokens for call in calls),
         share=outcomes.count("pass") / max(1, len(outcomes)),
         cost_usd=None if None in costs else sum(cost or 0.0 for cost in costs),
-        first_ms=round(median([call.first_ms for call in answers] or [0])),
+        first_ms=round(median([call.first_ms for call in answers if call.text] or [0])),
         total_ms=round(median([call.total_ms for call in answers] or [0])),
     )

@@ -81,9 +81,8 @@ def read(text: str, *, has_judge: bool = True) -> Suite:
     try:
         data = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-        said = error.problem if isinstance(error, yaml.MarkedYAMLError) else str(error)[:120]
-        line = f"line {mark.line + 1}: " if mark else ""
+        line = f"line {mark.line + 1}: " if (mark := getattr(error, "problem_mark", None)) else ""
+        said = getattr(error, "problem", None) or str(error)[:120]
         raise SuiteInvalid([f"{line}{said}. Example: {texts('examples')['cases']}"]) from None
     cases = data.get("cases") if isinstance(data, dict) else None
     ids = [case.get("id") if isinstance(case, dict) else None for case in cases] if isinstance(cases, list) else []

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.evaluation import html
+from bot.evaluation.report import dump
 from bot.evaluation.run import Plan, Results, run
 from bot.ports import Model
 from tests.evaluation.asking import MakeChain, answering, asked, plan, said, suite
@@ -147,6 +149,20 @@ async def test_results_of_another_plan_are_not_taken(
     assert len(server.requests) == 6
     assert len(done.trials) == 3
     assert len(Results(tmp_path).trials) == 6
+
+
+async def test_rubrics_without_a_judge_are_errors(server: ModelServer, make_chain: MakeChain, tmp_path: Path) -> None:
+    """A plan that was made without looking for a judge does not pass for it."""
+    done = await asked(plan(suite("id: a, turns: [x], checks: [{judge: Good.}]")), make_chain(), tmp_path)
+    assert (done.trials[0].outcome, done.trials[0].error) == ("error", "BotError: no model judges here")
+
+
+async def test_half_a_surrogate_pair(server: ModelServer, make_chain: MakeChain, tmp_path: Path) -> None:
+    """What no file can hold is kept as a question mark, and the reports can be written."""
+    server.script(Answer(chunks=("ok \ud83d",)))
+    done = await asked(plan(suite(f"id: a, {OK}")), make_chain(), tmp_path)
+    assert done.trials[0].calls[0].text == "ok ?"
+    assert b"ok ?" in html.full(done).encode() + dump(done).encode()
 
 
 async def test_the_port_alone_is_needed(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ PROBLEMS = [
     "case a, checks[3].contains: input should be a valid tuple (it is True; put text in quotes)",
     "case a, checks[4].json_schema: it is no JSON schema",
     "case a, checks[5].regex: input should be a valid regular expression",
-    "case a, checks[6]: tolerance is no option of contains",
+    "case a, checks[6]: each check is exactly one of",
     "case a, checks[7]: each check is exactly one of: contains, not_contains, regex,",
     "case a, checks[8]: each check is exactly one of",
     "case a, checks[9].refuses: input should be True",
