@@ -67,7 +67,7 @@ def report(plan: Plan, trials: Iterable[Trial]) -> Report:
 
 def dump(report: Report) -> str:
     """The report as JSON, with its summaries and notes, for other programs."""
-    told = TypeAdapter(Report).dump_python(report, mode="json", exclude_defaults=True)
+    told = TypeAdapter(Report).dump_python(report, mode="json", exclude_unset=True)
     told |= {"summaries": [asdict(one) for one in report.summaries()], "notes": report.notes()}
     return json.dumps(told, indent=1, ensure_ascii=False)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.asking import answering, suite
+from tests.evaluation.asking import answering, embeddings, suite
 from tests.journeys.test_command_line import PARLEY, at, environment, parley, started
 from tests.servers.model import Answer, ModelServer
 
@@ -133,6 +133,17 @@ async def test_a_persona_from_a_file_or_as_it_stands(model: ModelServer, suite_f
         await parley("eval", "good.yaml", "--out", out, "--persona", persona, cwd=tmp_path, env=env)
     prompts = [request.body["messages"][0]["content"] for request in model.requests[::2]]
     assert prompts == ["Be a pirate.", "Be a queen.", "Be yourself."]
+
+
+async def test_the_embedder_that_was_named(model: ModelServer, tmp_path: Path) -> None:
+    """`--embedder` decides which model embeds, in place of the first one that the server lists."""
+    (tmp_path / "like.yaml").write_text(suite("id: one, turns: [first], checks: [{like: fine}]"))
+    ok = answering({"first": "ok"})
+    near = embeddings([1.0, 0.0], [1.0, 0.1])
+    model.answer = lambda request: near if request.path.endswith("/embeddings") else ok(request)
+    ended = await parley("eval", "like.yaml", "--embedder", "mini", cwd=tmp_path, env=at(model, tmp_path))
+    assert (ended.status, model.requests[-1].body["model"]) == (0, "mini")
+    assert "Likeness is the cosine of embeddings." in ended.out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])

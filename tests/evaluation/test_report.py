@@ -48,7 +48,10 @@ def test_a_report_is_read_back(mixed: Report) -> None:
     text = dump(mixed)
     assert load(text) == mixed
     assert load(text).plan.digest == mixed.plan.digest
-    assert [one["passed"] for one in json.loads(text)["summaries"]] == [1, 1]
+    told = json.loads(text)
+    assert [one["passed"] for one in told["summaries"]] == [1, 1]
+    assert [trial["outcome"] for trial in told["trials"]] == ["pass", "pass", "fail", "fail", "error", "error"]
+    assert told["plan"]["suite"]["cases"][0]["checks"] == [{"contains": ["ok"]}]
     with pytest.raises(ValueError, match="plan"):
         load("{}")
 
