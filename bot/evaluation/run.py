@@ -124,8 +124,8 @@ async def _tried(plan: Plan, model: Model, embed: Embed, case: Case, trial: Tria
     request = ModelRequest(messages=(), model=trial.model, max_tokens=most, temperature=plan.suite.temperature)
 
     async def judge(rubric: str, answer: str) -> tuple[bool, str]:
-        asked = judging(rubric, [*said[bool(system) : -1]], answer)
-        judged.append(await ask(model, replace(request, messages=asked, model=plan.judge, max_tokens=plan.max_tokens)))
+        asked = judging(rubric, said[bool(system) : -1], answer)
+        judged.append(await ask(model, ModelRequest(messages=asked, model=plan.judge, max_tokens=plan.max_tokens)))
         return verdict(judged[-1].text)
 
     async def likeness(wanted: str, answer: str) -> tuple[float, Literal["embeddings", "word overlap"]]:
