@@ -1,5 +1,6 @@
 """The one composition root: builds the parts from the settings, runs them, drains them. All wiring is here."""
 
+import argparse
 import asyncio
 import fcntl
 import logging
@@ -215,6 +216,37 @@ async def ask(settings: Settings, tell: Tell, question: str) -> int:
     """`parley ask`: one question through the whole pipeline; 0 only for a whole answer."""
     # Its scripts let all that is kept under such a name expire within the hour.
     return await _in_terminal(settings, tell, f"ask-{os.urandom(6).hex()}", question)
+
+
+async def evaluate(settings: Settings, tell: Tell, options: argparse.Namespace) -> int:
+    """`parley eval`: a suite of cases. Without fallbacks, which would answer in the name of the model that is asked."""
+    from bot.evaluation import command
+    from bot.evaluation.run import Plan
+    from bot.evaluation.texts import texts as told
+
+    suite, persona, out = command.chosen(options)
+    alone = {"discord_token": None, "slack_bot_token": None, "fallback_models": ()}
+    async with chosen_model(settings.model_copy(update=alone), tell) as (bearing, chain, line):
+        tell(line)
+        try:
+            models = tuple(dict.fromkeys(options.model)) or (await chain.default_model(),)
+            strange = {*models, options.judge or models[0], options.embedder or models[0]} - {bearing.model}
+            if line == texts()["demo"] and strange:
+                raise SettingsInvalid([told("told")["demo"].format(models=", ".join(sorted(strange)))])
+            plan = Plan(
+                suite=suite,
+                models=models,
+                max_tokens=bearing.answer_tokens,
+                system=bearing.system_prompt,
+                persona=persona,
+                judge=options.judge,
+                repeat=options.repeat,
+                concurrency=options.concurrency,
+            )
+            embed = partial(chain.embed, model=options.embedder)
+            return await command.evaluate(plan, chain, embed, out, options.min_pass, tell)
+        finally:
+            await chain.close()
 
 
 async def _in_terminal(settings: Settings, tell: Tell, name: str, question: str | None = None) -> int:

@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(f"{error.notice} ({error})" if str(error) else error.notice)
     except KeyboardInterrupt:
         return 130
-    return 1
+    # To a CI, 1 says that an evaluation's cases failed; one that could not run is something else.
+    return 2 if parsed.command == "eval" else 1
 
 
 def _parser(command: Sequence[str]) -> argparse.ArgumentParser:
@@ -53,6 +54,10 @@ def _parser(command: Sequence[str]) -> argparse.ArgumentParser:
         from bot.init import add_arguments
 
         add_arguments(parsers["init"])
+    if command == ["eval"]:
+        from bot.evaluation.command import add_arguments
+
+        add_arguments(parsers["eval"])
     return parser
 
 
@@ -82,6 +87,8 @@ async def _run(parsed: argparse.Namespace) -> int:
     _log_from("WARNING" if is_quiet and not is_chosen else settings.log_level)
     if parsed.command in ("run", "chat"):
         return await (app.run if parsed.command == "run" else app.chat)(settings, _tell)
+    if parsed.command == "eval":
+        return await app.evaluate(settings, _tell, parsed)
     if parsed.command == "ask":
         return await app.ask(settings, _tell, parsed.question)
     if parsed.command == "health":

@@ -75,6 +75,28 @@ class Chain:
             return None
         return own if can_see(name) else next(filter(can_see, self._fallbacks), None)
 
+    async def default_model(self) -> str:
+        """The model that is asked where a request names none. Raises a ModelError."""
+        try:
+            return self._model or await self._default_model(await self.warm())
+        except Fault as fault:
+            raise _failed({_told(fault, self.main): fault}) from None
+
+    async def embed(self, texts: Sequence[str], model: str = "") -> list[list[float]]:
+        """A vector for each text. An empty `model` is the first one for embeddings that the main provider lists.
+
+        Raises ModelRefused where there is none or the server has no embeddings, else ModelUnavailable.
+        """
+        client = await self.warm()
+        provider, name = find(model, self._providers, self.main)
+        try:
+            names = [name] if name else [id for id in await client.models(provider) if "embed" in id.lower()]
+            if not names:
+                raise Fault("never", f"{provider.name} lists no model for embeddings")
+            return await client.embed(provider, names[0], texts)
+        except Fault as fault:
+            raise _failed({_told(fault, provider): fault}) from None
+
     async def stream(self, request: ModelRequest) -> AsyncGenerator[StreamEvent, None]:
         """See `bot.ports.Model`. Each fault is logged, with what helps; never a message's text or a key."""
         client = await self.warm()

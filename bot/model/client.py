@@ -55,6 +55,20 @@ class Client:
         except (*_ERRORS, TypeError, AttributeError, LookupError) as err:
             raise _fault(err) from None
 
+    async def embed(self, provider: Provider, model: str, texts: Sequence[str]) -> list[list[float]]:
+        """A vector for each text. Source: https://platform.openai.com/docs/api-reference/embeddings."""
+        body = {"model": model, "input": list(texts), "encoding_format": "float"}
+        try:
+            async with asyncio.timeout(self._patience.first_token_s):
+                response = await self._clients[provider.name].post("/embeddings", cast_to=httpx2.Response, body=body)
+            rows = sorted(response.json()["data"], key=lambda row: int(row["index"]))
+            vectors = [[float(number) for number in row["embedding"]] for row in rows]
+        except (*_ERRORS, TypeError, AttributeError, LookupError) as err:
+            raise _fault(err) from None
+        if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) > 1:
+            raise Fault("again", "malformed answer (vectors do not fit the texts)")
+        return vectors
+
     async def stream(self, provider: Provider, exchange: Exchange) -> AsyncGenerator[StreamEvent, None]:
         """Ask, and yield text as it comes, then calls and usage. Only events count as a sign of life, not comments."""
         clock, limit_s = asyncio.get_running_loop().time, self._patience.first_token_s

@@ -60,7 +60,7 @@ def refusal(status: int, code: str, parameter: str = "", retry_after: str = "") 
     if status in _NEVER:
         reason, remedy = _NEVER[status]
         return Fault("never", f"{reason} ({shown})", remedy)
-    if status >= 500 or status in (408, 409, 425, 429):
+    if (status >= 500 and status != 501) or status in (408, 409, 425, 429):
         return Fault("again", f"busy or failing ({shown})", retry_after_s=asked_s)
     return Fault("final", f"request refused ({shown})", "PARLEY_LOG_LEVEL=DEBUG shows why", notice=_NOTICES.get(code))
 

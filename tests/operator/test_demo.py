@@ -21,6 +21,7 @@ from bot.model.faults import Patience
 from bot.model.providers import main_provider
 from bot.ports import Finished, Message, ModelRequest, TextDelta, Usage
 from bot.remedies import explain
+from tests.journeys.test_command_line import environment, parley
 
 ROOT = Path(__file__).parents[2]
 PARENT = """
@@ -213,3 +214,19 @@ async def test_a_child_that_cannot_start_is_told(tmp_path: Path, cache_dir: Path
         ModelUnavailable, match=r"^The demo model cannot run here: it did not start\. Add OPENAI_API_KEY"
     ):
         await DemoModel(lambda line: None, tmp_path).__aenter__()
+
+
+async def test_it_is_measured_under_its_own_name(tmp_path: Path, cache_dir: Path) -> None:
+    """With nothing configured `parley eval` asks the demo model and says so; it answers for no other model."""
+    await ensure(lambda line: None, cache_dir)
+    (tmp_path / "parley").symlink_to(cache_dir)
+    (tmp_path / "small.yaml").write_text("name: x\ncases: [{id: a, turns: [Hello], checks: [{max_length: 9000}]}]")
+    env = environment(tmp_path, XDG_CACHE_HOME=str(tmp_path))
+    ended = await parley("eval", "small.yaml", "--out", "own", cwd=tmp_path, env=env)
+    assert (ended.status, texts()["demo"] in ended.err) == (0, True)
+    assert "| smollm2-135m | 1      | 0      | 0      | 100%  |" in ended.out
+    for option in ("--model", "--judge", "--embedder"):
+        ended = await parley("eval", "small.yaml", option, "gpt-6-luna", "--out", "other", cwd=tmp_path, env=env)
+        assert (ended.status, ended.out) == (2, "")
+        assert "gpt-6-luna: no model server is configured, and the demo model answers for no other." in ended.err
+    assert not (tmp_path / "other").exists()

@@ -46,8 +46,12 @@ def test_code_lines() -> None:
 def test_a_small_tree_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Within all limits the check prints the sum of each package and ends with 0."""
     files = {"bot/a.py": COUNTED, "adapters/discord/b.py": "x = 1\n", "handlers/c.py": "x = 1\ny = 2\n"}
+    files |= {"bot/evaluation/d.py": "x = 1\n" * 3, "bot/knowledge/e.py": "x = 1\n" * 4}
     assert check_size.main(tree(tmp_path, files)) == 0
-    assert capsys.readouterr().out == "size: 12 of 8,000 code lines (bot 9, adapters 1, handlers 2)\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "size: 12 of 8,000 code lines (bot 9, adapters 1, handlers 2)",
+        "size: 7 of 1,500 code lines (bot/evaluation 3, bot/knowledge 4)",
+    ]
 
 
 LONG_FUNCTION = "def long() -> None:\n" + "    pass\n" * 50
@@ -68,8 +72,16 @@ LONG_METHOD = (
             {f"bot/deep/m{number}.py": "x = 1\n" * 381 for number in range(21)},
             "bot + adapters + handlers have 8,001 code lines (at most 8,000)",
         ),
+        (
+            {
+                f"bot/{folder}/m{number}.py": "x = 1\n" * 251
+                for folder in ("evaluation", "knowledge")
+                for number in "123"
+            },
+            "bot/evaluation + bot/knowledge have 1,506 code lines (at most 1,500)",
+        ),
     ],
-    ids=["file", "function", "method", "fmt-off", "fmt-skip", "total"],
+    ids=["file", "function", "method", "fmt-off", "fmt-skip", "total", "apart"],
 )
 def test_each_limit_bites(
     files: dict[str, str], problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
