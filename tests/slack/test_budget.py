@@ -78,7 +78,7 @@ async def test_no_minute_holds_more_than_the_tier(store: Store, method: str, mos
     while not await budget.take(method, is_final=True):
         at_once += 1
     wait_s = await budget.take(method, is_final=True)
-    assert 0.9 * most < at_once + 60 * per_s(method) <= most
+    assert 0.85 * most < at_once + 60 * per_s(method) <= most
     assert (await budget.take(method, is_final=False) > wait_s) is (method == "chat.update")
 
 
@@ -106,8 +106,8 @@ async def test_streams_share_the_appends(worker: Workspace) -> None:
     """The more streams live in the workspace, the slower each one grows."""
     for number in range(4):
         await worker.streams.take(f"t{number}", expires_s=60.0)
-    assert await worker.cadence_s("chat.appendStream") == pytest.approx(4 / 1.5)
-    assert await worker.cadence_s("chat.update") == pytest.approx(1.5)
+    assert await worker.cadence_s("chat.appendStream") == pytest.approx(4 * 62 / 90)
+    assert await worker.cadence_s("chat.update") == pytest.approx(62 / 40)
 
 
 @pytest.mark.parametrize("channels", ["native", "edit"])
