@@ -21,13 +21,22 @@ STREAMS = 20
 """Places for native streams: tier 2 of chat.startStream and chat.stopStream alike."""
 STREAM_S = 360.0
 """A place is lent for longer than a stream may last, should its worker die."""
+_MINUTE_S = 62.0
+"""Somewhat more than Slack's, as is a second: calls do not take the same time on their way."""
+_POST_PER_S = 0.8
 _REST_S = 60.0
 _RESTING = "-"
 
 
 def per_s(method: str) -> float:
-    """What a method's bucket refills in a second: four fifths of its tier, as the rest is its burst and its loans."""
-    return PER_MINUTE[method] * 0.8 / 60
+    """What a method's bucket refills in a second: its tier without its burst and what it lends at once."""
+    most = PER_MINUTE[method]
+    return (most - most // 10 - _lent(method)) / _MINUTE_S
+
+
+def _lent(method: str) -> int:
+    """How many calls finals may take that are not there yet: as many as a burst; no final text is appended."""
+    return 0 if method == "chat.appendStream" else PER_MINUTE[method] // 10
 
 
 class Budget:
@@ -38,13 +47,12 @@ class Budget:
 
     async def take(self, method: str, *, is_final: bool) -> float:
         """Seconds until this method may be called; 0: it may be now, and is counted. A final text is lent a call."""
-        burst = PER_MINUTE[method] // 10
-        debt = burst if is_final else 0
+        burst, debt = PER_MINUTE[method] // 10, _lent(method) if is_final else 0
         return await self._shelf.take_token(f"{self._team}:{method}", per_s=per_s(method), burst=burst, debt=debt)
 
     async def take_post(self, channel: str) -> float:
         """The same for chat.postMessage in this channel."""
-        return await self._shelf.take_token(f"{self._team}:post:{channel}", per_s=1.0, burst=1)
+        return await self._shelf.take_token(f"{self._team}:post:{channel}", per_s=_POST_PER_S, burst=1)
 
 
 class Places:

@@ -15,6 +15,7 @@ from adapters.slack.names import Names
 from adapters.slack.options import Options
 from adapters.slack.reply import reply_at
 from adapters.slack.scrollback import since
+from adapters.slack.session import keep_swept
 from adapters.slack.sockets import Sockets, serving
 from adapters.slack.translate import Seat
 from adapters.slack.web import SlackWeb
@@ -81,12 +82,16 @@ class SlackAdapter:
             web=self._web, shelf=self._shelf, names=self._names, options=self._options, seat=seat, intake=intake
         )
         heard.attach(app)
-        if self._options.app_token:
-            await Sockets(app, self._web, self._options).run(ready)
-        else:
+        sweeping = asyncio.create_task(keep_swept(self._workspace))
+        try:
+            if self._options.app_token:
+                return await Sockets(app, self._web, self._options).run(ready)
             async with serving(app, self._options) as self.http_port:
                 ready()
                 await asyncio.Event().wait()
+        finally:
+            sweeping.cancel()
+            await asyncio.wait({sweeping})
 
     async def _seated(self) -> Seat:
         """Who we are here; tells which features are off for want of a scope."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Literal, Self
 
@@ -48,7 +49,9 @@ class SlackReply(PartsReply):
                 await asyncio.wait({self._staying})
             await self._place.close()
         if self._is_over and exc[0] is None:
-            await asyncio.wait({asyncio.create_task(self._session.end())}, timeout=self._session_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._session_s):
+                    await self._session.end()
 
     async def finish(self, text: str, buttons: Sequence[Button] = ()) -> tuple[MessageRef, ...]:
         try:

@@ -82,8 +82,15 @@ class Session:
         await self._workspace.call(STATUS, {**where, "status": status, **more})
 
 
+async def keep_swept(workspace: Workspace) -> None:
+    """Sweep at once and every minute, until cancelled."""
+    while True:
+        await sweep(workspace)
+        await asyncio.sleep(_ALIVE_S)
+
+
 async def sweep(workspace: Workspace) -> None:
-    """Release the sessions whose process has died; to be called at the start and every minute, by any process."""
+    """Release the sessions whose process has died; any process does it for all."""
     with suppress(BotError):
         for place, holder in (await workspace.sessions.holders()).items():
             if await workspace.shelf.get(f"alive:{holder}") is not None:

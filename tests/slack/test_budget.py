@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.slack.budget import STREAMS, Budget, Places
+from adapters.slack.budget import STREAMS, Budget, Places, per_s
 from adapters.slack.client import LIMITS
 from adapters.slack.reply import Channels, reply_at
 from adapters.slack.web import SlackWeb
@@ -78,8 +78,8 @@ async def test_no_minute_holds_more_than_the_tier(store: Store, method: str, mos
     while not await budget.take(method, is_final=True):
         at_once += 1
     wait_s = await budget.take(method, is_final=True)
-    assert at_once + 60 / wait_s == pytest.approx(most, rel=0.1)
-    assert await budget.take(method, is_final=False) > wait_s
+    assert 0.85 * most < at_once + 60 * per_s(method) <= most
+    assert (await budget.take(method, is_final=False) > wait_s) is (method == "chat.update")
 
 
 async def test_a_channel_takes_one_post_a_second(store: Store) -> None:
@@ -106,8 +106,8 @@ async def test_streams_share_the_appends(worker: Workspace) -> None:
     """The more streams live in the workspace, the slower each one grows."""
     for number in range(4):
         await worker.streams.take(f"t{number}", expires_s=60.0)
-    assert await worker.cadence_s("chat.appendStream") == pytest.approx(3.0)
-    assert await worker.cadence_s("chat.update") == pytest.approx(1.5)
+    assert await worker.cadence_s("chat.appendStream") == pytest.approx(4 * 62 / 90)
+    assert await worker.cadence_s("chat.update") == pytest.approx(62 / 40)
 
 
 @pytest.mark.parametrize("channels", ["native", "edit"])

@@ -13,8 +13,9 @@ from bot.events import Address
 from tests.fakes.reply import FakeDraft
 from tests.fakes.shelf import FakeShelf
 from tests.servers.common import Fault
+from tests.servers.harness import Heard, running
 from tests.servers.slack import SlackServer
-from tests.slack.conftest import LIMITS
+from tests.slack.conftest import LIMITS, adapter_of
 
 
 @pytest.fixture
@@ -132,6 +133,16 @@ async def test_sessions_of_dead_processes_are_swept(
     await sweep(workspace)
     assert server.general.sessions == {thread: "active"}
     assert [call.body["status"] for call in server.named("agents.sessions.setStatus")] == ["processing", "active"]
+
+
+async def test_an_adapter_sweeps_when_it_starts(server: SlackServer, thread: str) -> None:
+    """What a killed process has left is released by the next one that starts."""
+    shelf = FakeShelf()
+    shelf.kept["T0TEAM:session:7"] = f"{server.general.id}:{thread}"
+    server.general.sessions[thread] = "processing"
+    async with running(adapter_of(server, shelf), Heard()):
+        await server.until(lambda: server.general.sessions[thread] == "active", "it is released")
+    assert not any(key.startswith("T0TEAM:session:") for key in shelf.kept)
 
 
 async def test_a_store_that_is_away_takes_no_sign_from_the_person(
