@@ -3,6 +3,7 @@
 import io
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import discord
@@ -27,7 +28,8 @@ MESSAGES, _ANY = 5, 1000
 """What is longer than so many messages is attached as a file."""
 OLD_S = 3600.0
 """From this age on Discord counts the edits of a message (its error 30046)."""
-_READ = 500
+_READ, _SINCE_S = 500, 960.0
+"""A look back reads so many messages; from the question on or, of an interaction, a minute before its token began."""
 _NO_THREAD = "-# I could not open a thread for this, so I answer here."
 _PATIENCE_S = 30.0
 """A thread that Discord lets us open only later than this is not waited for."""
@@ -195,8 +197,7 @@ class DiscordSurface:
         """Nothing of this reply is older. A thread's first messages may carry ids that are lower than its own."""
         if self._address.reply_to:
             return int(self._address.reply_to)
-        at = discord.utils.utcnow().fromtimestamp(self._address.expires_at - 960.0)
-        return discord.utils.time_snowflake(at)
+        return discord.utils.time_snowflake(datetime.fromtimestamp(self._address.expires_at - _SINCE_S, UTC))
 
     def _is_mine(self, post: discord.Message) -> bool:
         """Buttons name their turn. Without them it is a reply to the question or, in its own thread, to nothing."""
