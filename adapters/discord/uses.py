@@ -47,7 +47,7 @@ def used(interaction: discord.Interaction) -> Use:
         case discord.InteractionType.component:
             return Use(kind="button", name=data["custom_id"])
         case discord.InteractionType.modal_submit:
-            return Use(kind="dialog", name=data["custom_id"], text="".join(_written(data["components"])).strip())
+            return Use(kind="dialog", name=data["custom_id"], text=_written(data))
     return Use(kind="other")
 
 
@@ -124,15 +124,13 @@ def _attachment(file: Raw, source: str) -> Attachment:
     return Attachment(id=f"{source}/{file['id']}", name=file["filename"], media_type=kind, size=file["size"])
 
 
+def _written(data: Raw) -> str:
+    """What stands in a dialog's one field, which is in a label."""
+    return str(data["components"][0]["component"].get("value") or "").strip()
+
+
 def _displayed(components: Sequence[Raw]) -> Iterator[str]:
     for component in components:
         if component["type"] == _TEXT_DISPLAY:
             yield component["content"]
         yield from _displayed(component.get("components", ()))
-
-
-def _written(components: Sequence[Raw]) -> Iterator[str]:
-    """The texts of a dialog: its fields stand in labels or, from older clients, in rows."""
-    for component in components:
-        yield component.get("value") or ""
-        yield from _written([component["component"]] if "component" in component else component.get("components", ()))
