@@ -19,6 +19,7 @@ from uvloop import new_event_loop
 
 from adapters.discord.client import DiscordAdapter
 from adapters.discord.desk import BUCKETS, Bucket
+from adapters.discord.options import Options as DiscordOptions
 from bot.app import assembled, chosen_model
 from bot.crashpoints import CrashPoint, on_reach
 from bot.ports import Adapter
@@ -34,7 +35,7 @@ SHARDS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How one process runs. `kind` is the platform that it serves: "chaos" or "discord".
+    """How one process runs. `kind` is the platform that it serves: "chaos" or "discord"; `threads`: one a question.
 
     `crash` and `sleep` are "point:count": SIGKILL or SIGSTOP at the count-th reach of it.
     """
@@ -44,6 +45,7 @@ class Options:
     model: str
     kind: str = "chaos"
     characters: int = 400
+    threads: int = 0
     name: str = "p0"
     lease: float = 0.5
     call: float = 0.3
@@ -93,7 +95,8 @@ def _platforms(options: Options, store: Store) -> list[Adapter]:
     # Deaths are what is tested, not the waits that Discord asks for between writes.
     BUCKETS.update(dict.fromkeys(BUCKETS, Bucket(per_s=50.0, burst=20, debt=20)))
     shelf, base = RedisShelf(store, "discord"), f"{options.platform}{API}"
-    return [DiscordAdapter(TOKEN, shelf, base, call_s=options.call, limits=limits)]
+    rules = DiscordOptions(thread_per_question=bool(options.threads))
+    return [DiscordAdapter(TOKEN, shelf, base, call_s=options.call, limits=limits, options=rules)]
 
 
 def _hook(options: Options, sleeps: Connection | None) -> Callable[[CrashPoint], None]:
