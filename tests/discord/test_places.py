@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import discord
 import pytest
 
 from adapters.discord.client import DiscordAdapter
@@ -21,6 +22,7 @@ from tests.fakes.shelf import FakeShelf
 from tests.servers.common import Clock, Fault
 from tests.servers.discord import DiscordServer
 from tests.servers.discord_world import ATTACH, HISTORY, SEND, SEND_IN_THREADS, VIEW, Channel, Message
+from tests.servers.discord_world import THREAD as THREAD_TYPE
 from tests.servers.harness import Heard, running
 
 POST, THREAD = "POST /channels/*/messages", "POST /channels/*/messages/*/threads"
@@ -199,6 +201,18 @@ async def test_threads_have_a_permission_of_their_own(server: DiscordServer, ada
     async with running(adapter, Heard()):
         with pytest.raises(MissingAccess):
             await surface_of(adapter, server.ask(thread, "well?"), turn="beef").create(0, "there", ())
+    assert shown(server, thread) == ["here"]
+
+
+async def test_a_thread_whose_channel_is_hidden_is_tried(server: DiscordServer, adapter: DiscordAdapter) -> None:
+    """discord.py cannot tell our rights in a thread without knowing its channel: so Discord is asked."""
+    thread, heard = server.world.add_channel("hidden", type=THREAD_TYPE, parent=server.world.snowflake()), Heard()
+    async with running(adapter, heard):
+        server.dispatch("THREAD_CREATE", thread.json() | {"newly_created": True}, thread.guild)
+        asked = server.ask(thread, "well?")
+        await heard.message()
+        assert isinstance(adapter._rest().get_channel(int(thread.id)), discord.Thread)
+        await surface_of(adapter, asked).create(0, "here", ())
     assert shown(server, thread) == ["here"]
 
 
