@@ -10,14 +10,7 @@ import discord
 
 from adapters.discord.buttons import view_of
 from adapters.discord.desk import Desk
-from adapters.discord.errors import (
-    BadReference,
-    MissingAccess,
-    ThreadArchived,
-    ThreadExists,
-    TooOld,
-    errors_as_ours,
-)
+from adapters.discord.errors import BadReference, MissingAccess, ThreadArchived, ThreadExists, TooOld, errors_as_ours
 from adapters.discord.markup import control_of
 from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
 from bot.events import Address, MessageRef
@@ -94,10 +87,10 @@ class DiscordSurface:
         return ref
 
     async def edit(self, ref: MessageRef, text: str, buttons: Sequence[Button]) -> None:
-        await self._change(ref, text, buttons, [])
+        await self._change(ref, text, buttons, "")
 
     async def attach(self, ref: MessageRef, text: str, buttons: Sequence[Button], file: str) -> None:
-        await self._change(ref, text, buttons, [as_file(file)])
+        await self._change(ref, text, buttons, file)
 
     async def delete(self, ref: MessageRef) -> None:
         with errors_as_ours():
@@ -154,17 +147,16 @@ class DiscordSurface:
             await self._desk.refused(self._home, self._told)
             raise
 
-    async def _change(
-        self, ref: MessageRef, text: str, buttons: Sequence[Button], files: Sequence[discord.File]
-    ) -> None:
+    async def _change(self, ref: MessageRef, text: str, buttons: Sequence[Button], file: str) -> None:
         self.is_new, self._home = False, int(ref.channel)
         if self._desk.clock() - discord.utils.snowflake_time(int(ref.id)).timestamp() > OLD_S:
             await self._make_way(ref)
         for is_again in (False, True):
             try:
                 with errors_as_ours():
+                    view, files = view_of(buttons), [as_file(file)] if file else []
                     await self._message(ref).edit(
-                        content=text, view=view_of(buttons), attachments=files, allowed_mentions=self.mentions
+                        content=text, view=view, attachments=files, allowed_mentions=self.mentions
                     )
                 return
             except TooOld:

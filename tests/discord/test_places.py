@@ -157,6 +157,9 @@ async def test_an_archived_thread_is_opened_again(server: DiscordServer, life: D
     await surface.edit(ref, "two", ())
     assert (shown(server, thread), thread.is_archived) == (["two"], False)
     thread.is_archived = True
+    await surface.attach(ref, "two", (), "the whole")
+    assert thread.by(server.bot)[0].files == ["the whole"]
+    thread.is_archived = True
     refusal = {"code": 50013, "message": "Missing Permissions"}
     server.faults.append(Fault(match=f"PATCH /channels/{thread.id}", status=403, body=refusal, times=9))
     with pytest.raises(ThreadArchived):
