@@ -21,15 +21,10 @@ def view_of(buttons: Sequence[Button], *, is_private: bool = False) -> discord.u
     view.stop()
     shown = buttons if len(buttons) <= MOST else buttons[: MOST - 1]
     for button in shown:
-        is_stop = button.action == "stop"
-        view.add_item(
-            discord.ui.Button(
-                label=None if button.action in _FACE_ALONE else button.label[:80],
-                emoji=_FACES.get(button.action),
-                style=discord.ButtonStyle.danger if is_stop else discord.ButtonStyle.secondary,
-                custom_id=custom_id(button.action, button.turn, marks),
-            )
-        )
+        label = None if button.action in _FACE_ALONE else button.label[:80]
+        style = discord.ButtonStyle.danger if button.action == "stop" else discord.ButtonStyle.secondary
+        face, id = _FACES.get(button.action), custom_id(button.action, button.turn, marks)
+        view.add_item(discord.ui.Button(label=label, emoji=face, style=style, custom_id=id))
     if hidden := buttons[len(shown) :]:
         id = custom_id("more", hidden[0].turn, (*(button.action for button in hidden), *marks))
         view.add_item(discord.ui.Button(label="More", style=discord.ButtonStyle.secondary, custom_id=id))

@@ -110,6 +110,8 @@ class Desk:
         known = self.client().get_channel(channel)
         if not isinstance(known, GuildChannel | discord.Thread) or known.guild.me is None:
             return None
+        if isinstance(known, discord.Thread) and known.parent is None:
+            return None
         return known.permissions_for(known.guild.me)
 
     async def refused(self, channel: int, person: str) -> None:

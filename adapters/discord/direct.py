@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import cast
 
 import discord
 
@@ -23,8 +22,16 @@ MARGIN_S = 60.0
 """An interaction's token is not used in its last minute: at 14 minutes the answer goes on in the channel."""
 ACKNOWLEDGED_S = 4.0
 """A command is acknowledged once it is admitted: so an answer may be there a moment before its response is."""
-_ORIGINAL = cast(int, "@original")
-"""The name that Discord gives to the original response; discord.py's type knows ids only."""
+
+
+class _Original(int):
+    """The name that Discord gives to the original response; discord.py knows ids only, and would escape a text."""
+
+    def __str__(self) -> str:
+        return "@original"
+
+
+_ORIGINAL = _Original()
 
 
 def reply_at(desk: Desk, address: Address, draft: Draft) -> PartsReply:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 _IDENTIFIES = 500
 """Half of what Discord allows in 24 h: a bucket of it that refills in a day lends no more than the whole."""
 _DAY_S, _IDENTIFY_EVERY_S, _EDIT_IS_NEW_S, _AGAIN_S = 86400.0, 5.0, 900.0, 30.0
-_EDITS, _CHAIN = 1000, 4
+_EDITS, _CHAIN, _NOTICE_S = 1000, 4, 400 * _DAY_S
 Deletion = discord.RawMessageDeleteEvent | discord.RawBulkMessageDeleteEvent
 
 
@@ -153,9 +153,7 @@ class Gateway(discord.AutoShardedClient):
         guild, refusal = guild_of(message), ""
         try:
             if not self._options.serves(guild):
-                is_first = event.mentions_bot and await self._shelf.take_once(
-                    f"refused:{guild}", expires_s=400 * _DAY_S
-                )
+                is_first = event.mentions_bot and await self._shelf.take_once(f"refused:{guild}", expires_s=_NOTICE_S)
                 refusal = NotAllowed().notice if is_first else ""
             else:
                 if event.is_direct:

@@ -34,8 +34,8 @@ def control_of(text: str) -> Control | None:
 
 
 def readable(text: str, bot: int, names: Mapping[int, str]) -> str:
-    """What a person wrote as the model reads it: people by name, the bot's own mention left out where it leads."""
-    text = re.sub(rf"\A\s*<@!?{bot}>\s*", "", text)
+    """What a person wrote as the model reads it: people and emoji by name, the bot's leading mention left out."""
+    text = re.sub(r"<a?(:\w+:)\d+>", r"\1", re.sub(rf"\A\s*<@!?{bot}>\s*", "", text))
     return re.sub(r"<@!?(\d+)>", lambda found: f"@{names.get(int(found[1]), found[1])}", text)
 
 

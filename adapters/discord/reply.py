@@ -3,20 +3,14 @@
 import io
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import discord
 
 from adapters.discord.buttons import view_of
 from adapters.discord.desk import Desk
-from adapters.discord.errors import (
-    BadReference,
-    MissingAccess,
-    ThreadArchived,
-    ThreadExists,
-    TooOld,
-    errors_as_ours,
-)
+from adapters.discord.errors import BadReference, MissingAccess, ThreadArchived, ThreadExists, TooOld, errors_as_ours
 from adapters.discord.markup import control_of
 from bot.errors import BotError, MessageGone, PlatformUnavailable, ReplyUndeliverable
 from bot.events import Address, MessageRef
@@ -27,7 +21,8 @@ MESSAGES, _ANY = 5, 1000
 """What is longer than so many messages is attached as a file."""
 OLD_S = 3600.0
 """From this age on Discord counts the edits of a message (its error 30046)."""
-_READ = 500
+_READ, _SINCE_S = 500, 960.0
+"""A look back reads so many messages; from the question on or, of an interaction, a minute before its token began."""
 _NO_THREAD = "-# I could not open a thread for this, so I answer here."
 _PATIENCE_S = 30.0
 """A thread that Discord lets us open only later than this is not waited for."""
@@ -92,10 +87,10 @@ class DiscordSurface:
         return ref
 
     async def edit(self, ref: MessageRef, text: str, buttons: Sequence[Button]) -> None:
-        await self._change(ref, text, buttons, [])
+        await self._change(ref, text, buttons, "")
 
     async def attach(self, ref: MessageRef, text: str, buttons: Sequence[Button], file: str) -> None:
-        await self._change(ref, text, buttons, [as_file(file)])
+        await self._change(ref, text, buttons, file)
 
     async def delete(self, ref: MessageRef) -> None:
         with errors_as_ours():
@@ -152,17 +147,16 @@ class DiscordSurface:
             await self._desk.refused(self._home, self._told)
             raise
 
-    async def _change(
-        self, ref: MessageRef, text: str, buttons: Sequence[Button], files: Sequence[discord.File]
-    ) -> None:
+    async def _change(self, ref: MessageRef, text: str, buttons: Sequence[Button], file: str) -> None:
         self.is_new, self._home = False, int(ref.channel)
         if self._desk.clock() - discord.utils.snowflake_time(int(ref.id)).timestamp() > OLD_S:
             await self._make_way(ref)
         for is_again in (False, True):
             try:
                 with errors_as_ours():
+                    view, files = view_of(buttons), [as_file(file)] if file else []
                     await self._message(ref).edit(
-                        content=text, view=view_of(buttons), attachments=files, allowed_mentions=self.mentions
+                        content=text, view=view, attachments=files, allowed_mentions=self.mentions
                     )
                 return
             except TooOld:
@@ -195,8 +189,7 @@ class DiscordSurface:
         """Nothing of this reply is older. A thread's first messages may carry ids that are lower than its own."""
         if self._address.reply_to:
             return int(self._address.reply_to)
-        at = discord.utils.utcnow().fromtimestamp(self._address.expires_at - 960.0)
-        return discord.utils.time_snowflake(at)
+        return discord.utils.time_snowflake(datetime.fromtimestamp(self._address.expires_at - _SINCE_S, UTC))
 
     def _is_mine(self, post: discord.Message) -> bool:
         """Buttons name their turn. Without them it is a reply to the question or, in its own thread, to nothing."""

@@ -74,6 +74,11 @@ class DiscordScene:
         person = next((user for user in world.users.values() if user.name == author), None) or world.add_user(author)
         self.said[id] = self.server.ask(channel or self.server.general, question(id), author=person)
 
+    def texts(self, channel: str) -> tuple[str, ...]:
+        """What we have written in a channel or thread, as readers see it."""
+        known = self.server.world.channels.get(channel)
+        return tuple(post.content for post in known.by(self.server.bot)) if known else ()
+
     async def settled(self, *, within_s: float = 30.0) -> Verdict:
         """Wait until everything was read back and nothing is left to do, then judge; in the end as it stands."""
         with suppress(TimeoutError):

@@ -19,11 +19,13 @@ from uvloop import new_event_loop
 
 from adapters.discord.client import DiscordAdapter
 from adapters.discord.desk import BUCKETS, Bucket
+from adapters.discord.options import Options as DiscordOptions
 from adapters.slack.client import SlackAdapter
 from adapters.slack.options import Options as SlackOptions
 from bot.app import assembled, chosen_model
 from bot.channels import Channels
 from bot.crashpoints import CrashPoint, on_reach
+from bot.events import Conversation
 from bot.ports import Adapter
 from bot.settings import Rate, Settings
 from bot.shelf import RedisShelf
@@ -39,7 +41,7 @@ SHARDS = 4
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How one process runs. `kind` is the platform that it serves: "chaos", "discord", or "native" or "edit" for how
-    answers grow in the channels of a Slack.
+    answers grow in the channels of a Slack; `threads`: one a question on Discord.
 
     `crash` and `sleep` are "point:count": SIGKILL or SIGSTOP at the count-th reach of it.
     """
@@ -49,6 +51,7 @@ class Options:
     model: str
     kind: str = "chaos"
     characters: int = 400
+    threads: int = 0
     name: str = "p0"
     lease: float = 0.5
     call: float = 0.3
@@ -98,11 +101,16 @@ def _platforms(options: Options, store: Store, channels: Channels) -> list[Adapt
             # Deaths are what is tested, not the waits that Discord asks for between writes.
             BUCKETS.update(dict.fromkeys(BUCKETS, Bucket(per_s=50.0, burst=20, debt=20)))
             shelf, base = RedisShelf(store, "discord"), f"{options.platform}{API}"
-            return [DiscordAdapter(TOKEN, shelf, base, call_s=options.call, limits=limits)]
+            rules = DiscordOptions(opens_threads=_always if options.threads else None)
+            return [DiscordAdapter(TOKEN, shelf, base, call_s=options.call, limits=limits, options=rules)]
         case "native" | "edit" as grown:
             how = SlackOptions(bot_token=BOT_TOKEN, app_token=APP_TOKEN, api_url=options.platform, channels=grown)
             return [SlackAdapter(how, RedisShelf(store, "slack"), call_s=options.call, limits=SLACK_LIMITS)]
     return [ChaosAdapter(options.platform, options.name, options.call)]
+
+
+async def _always(place: Conversation) -> bool:
+    return True
 
 
 def _hook(options: Options, sleeps: Connection | None) -> Callable[[CrashPoint], None]:

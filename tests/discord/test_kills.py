@@ -12,6 +12,7 @@ from tests.chaos.script import LIMITS, USAGE, chunks, pages, question, whole
 from tests.servers.model import Answer
 
 PEOPLE = ("ana", "bo", "ana", "bo")
+LIMITS_HERE = replace(LIMITS, characters=800)
 
 
 @pytest.mark.parametrize("point", CrashPoint)
@@ -59,10 +60,33 @@ async def die_over_a_command(store_url: str, moment: str, *, is_private: bool) -
         assert await first.ended() == -signal.SIGKILL
         await it.start("b")
         await it.done()
-        told, expected = it.server.general.by(it.server.bot), pages(["q7"], replace(LIMITS, characters=800))
+        told, expected = it.server.general.by(it.server.bot), pages(["q7"], LIMITS_HERE)
         assert told[0].id == used.message
         if is_private:
             assert [message.files for message in told] == [[whole(["q7"])]]
         else:
             assert tuple(message.content for message in told) == expected
         assert len(expected) == 2
+
+
+async def test_a_thread_over_which_a_process_dies(store_url: str) -> None:
+    """The question gets one thread and, in it, one answer: the next one goes on where the first was."""
+    points = (CrashPoint.CLAIMED, CrashPoint.BEFORE_CREATE, CrashPoint.CREATED, CrashPoint.SHOWN_WHOLE)
+    async with asyncio.TaskGroup() as group:
+        for number, point in enumerate(points):
+            group.create_task(die_over_a_thread(f"{store_url}?db={number}", f"{point}:1"))
+
+
+async def die_over_a_thread(store_url: str, moment: str) -> None:
+    """A thread for each question; the answer has two messages."""
+    async with discord_scene(store_url) as it:
+        it.options = replace(it.options, threads=1)
+        first = await it.start("a", crash=moment)
+        await it.listening()
+        asked = it.server.ask(it.server.general, question("q7"))
+        assert await first.ended() == -signal.SIGKILL
+        await it.start("b")
+        await it.server.until(lambda: it.texts(asked.id) == pages(["q7"], LIMITS_HERE), "the answer", within_s=20)
+        await it.done()
+        assert it.texts(asked.id) == pages(["q7"], LIMITS_HERE)
+        assert it.server.general.by(it.server.bot) == []

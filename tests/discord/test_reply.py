@@ -96,6 +96,26 @@ async def test_a_post_whose_answer_is_lost_is_not_repeated(
     assert shown(server) == ["One answer."]
 
 
+@pytest.mark.parametrize(("status", "is_applied"), [(503, False), (503, True), (0, False), (0, True), (429, False)])
+async def test_a_part_that_fails_is_tried_again_alone(
+    server: DiscordServer, adapter: DiscordAdapter, status: int, is_applied: bool
+) -> None:
+    """The second of three messages fails: all three stand there once, in their order, and the first was not touched."""
+    heard, more, words = Heard(), asyncio.Event(), " ".join(f"word{number}" for number in range(600))
+    async with running(adapter, heard):
+        event = await ask(server, heard)
+        answering = asyncio.create_task(
+            answer(adapter, event, FakeDraft(), FakeModel(words[:1500], more, words[1500:]))
+        )
+        await server.until(lambda: server.general.by(server.bot), "a first post")
+        server.faults.append(Fault(match=POST, status=status, is_applied=is_applied, body={"retry_after": 0.01}))
+        more.set()
+        await answering
+    assert " ".join(shown(server)) == words
+    assert len(shown(server)) == 3
+    assert len(server.general.by(server.bot)[0].versions) == 2
+
+
 async def test_a_reply_outlives_the_run_until_the_adapter_is_closed(
     server: DiscordServer, adapter: DiscordAdapter
 ) -> None:
