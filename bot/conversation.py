@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from math import inf
 
-from bot.channels import Channels
+from bot.channels import Channels, ChannelSettings
 from bot.crashpoints import CrashPoint, reach
 from bot.errors import EmptyAnswer, ModelInterrupted, texts
 from bot.events import Action, Conversation, ReplyLapsed
@@ -34,6 +35,8 @@ from bot.stored import Entry, dump, load, load_entries
 
 KEPT_VERSIONS = 5
 """So many earlier texts of an answer are kept with it."""
+VERSION_CHARACTERS = 4_000
+"""So much of each."""
 READ_TRIES = 4
 """So many calls to a platform may the reading of a file take, with its adapter's own tries."""
 
@@ -95,39 +98,63 @@ async def answer(
     questions: Sequence[Entry],
     replaces: Entry | None = None,
     *,
+    asker: str,
+    here: ChannelSettings,
     goes_on: bool = False,
 ) -> Outcome:
     """Answer these questions in this reply. Raises BotError, LeaseLost or TurnChanged, which the worker handles.
 
-    The new answer `replaces` an earlier one, or goes on with its text.
+    The new answer `replaces` an earlier one, or goes on with its text. `asker` pays for it.
     """
     recorded = recorded_answer(lease)
     if recorded:
         final = recorded
     elif goes_on and replaces:
-        ask = Entry(id=lease.turn, kind="asked", text=texts()["go_on"], at=kit.clock(), author=questions[-1].author)
-        final = await _generate(kit, lease, reply, [ask], None, begun=replaces.text)
+        ask = Entry(id=lease.turn, kind="asked", text=texts()["go_on"], at=kit.clock(), author=asker)
+        # What was said after it is left out: the text that goes on is the last.
+        final = await _generate(kit, lease, reply, [ask], asker, here, upto=replaces.n, begun=replaces.text)
         final.attached = replaces.attached
     else:
-        final = await _generate(kit, lease, reply, questions, replaces)
+        attached = replaces.attached if replaces else ""
+        final = await _generate(kit, lease, reply, questions, asker, here, attached=attached)
+        if replaces and final.note == texts()["stopped"]:
+            final.text = ""  # half an answer is no better than the whole one that stands
     if not recorded and final.text:
         await lease.record({"final": dump(final)})
         reach(CrashPoint.ANSWER_RECORDED)
     if not final.text:
-        if replaces:
-            reply.show(replaces.text)
-        await reply.fail(final.note)
+        await tell(lease, reply, final.note)
         return await close(kit, lease, "stopped", final, questions=questions)
     refs = await reply.finish(final.shown, buttons(lease.turn, is_cut=final.is_cut))
     reach(CrashPoint.SHOWN_WHOLE)
     ids, parts = tuple(question.id for question in questions), tuple(ref.id for ref in refs)
     text = final.begun + final.text
     told = Entry(id=parts[0], kind="answer", text=text, at=kit.clock(), questions=ids, turn=lease.turn)
-    entry = replace(told, parts=parts, is_cut=final.is_cut, attached=final.attached)
+    askers = tuple(dict.fromkeys(question.author for question in questions))
+    entry = replace(told, parts=parts, askers=askers, is_cut=final.is_cut, attached=final.attached)
     if replaces:
-        versions = (*replaces.versions, replaces.text)[-KEPT_VERSIONS:]
-        entry = replace(entry, versions=versions, replaces=replaces.id)
-    return await close(kit, lease, "answered", final, entry, questions=questions)
+        versions = (*replaces.versions, replaces.text[:VERSION_CHARACTERS])[-KEPT_VERSIONS:]
+        entry = replace(entry, versions=replaces.versions if goes_on else versions, replaces=replaces.id)
+    outcome = await close(kit, lease, "answered", final, entry, questions=questions, follow_up_s=here.follow_up_s)
+    if outcome == "deleted":  # what it replaces was deleted or forgotten meanwhile
+        await reply.discard()
+        await close(kit, lease, outcome, final, questions=questions)
+    return outcome
+
+
+async def tell(lease: Lease, reply: Reply, notice: str) -> None:
+    """Show a notice: below an answer that stands and keeps its buttons, or in place of the one that did not come."""
+    text, controls = lease.stands
+    if text:
+        await reply.finish(f"{text}\n\n{notice}", controls)
+    else:
+        await reply.fail(notice)
+
+
+async def standing(kit: Kit, conversation: Conversation, entry: Entry) -> tuple[str, tuple[Button, ...]]:
+    """An answer as it is shown, with its buttons; its marks are known as long as its turn's record is."""
+    final = (await kit.inbox.closed(conversation, entry.turn)).get("final")
+    return load(Answer, final).shown if final else entry.text, buttons(entry.turn, is_cut=entry.is_cut)
 
 
 def buttons(turn: str, *, is_cut: bool = False) -> tuple[Button, ...]:
@@ -147,20 +174,24 @@ async def close(
     *,
     questions: Sequence[Entry] = (),
     why: str = "",
+    follow_up_s: int = 0,
 ) -> Outcome:
-    """Commit the turn with its record: who asked, what went in, what came of it, `why` it was given up."""
+    """Commit the turn with its record: who asked, what went in, what came of it, `why` it was given up.
+
+    "deleted" where nothing is committed, because the answer that `entry` replaces is gone.
+    """
     turn, bill = lease.open, ""
     said = [event for event in turn.questions if not isinstance(event, ReplyLapsed)]
     people = dict.fromkeys([question.author for question in questions] + [event.author.id for event in said])
     ids = [question.id for question in questions] or [event.id for event in said]
     record = {"outcome": outcome, "closed_at": f"{kit.clock():.3f}", "authors": " ".join(people)}
-    record["questions"] = " ".join(ids)
+    record |= {"questions": " ".join(ids), "entry": entry.id if entry else ""}
     if final and final.day:
         record["final"] = dump(final)
         lease.detail = f"{final.model} {final.input_tokens}+{final.output_tokens} tokens"
         bill = kit.limits.bill(turn.id, turn.conversation, final.day, final.input_tokens + final.output_tokens)
-    follow_up_s = (await kit.channels.of(turn.conversation)).follow_up_s if entry else 0
-    await kit.inbox.commit(turn, entry, record, bill=bill, given_up=why, follow_up_s=follow_up_s)
+    if not await kit.inbox.commit(turn, entry, record, bill=bill, given_up=why, follow_up_s=follow_up_s):
+        return "deleted"
     reach(CrashPoint.COMMITTED)
     return outcome
 
@@ -172,19 +203,28 @@ def recorded_answer(lease: Lease) -> Answer | None:
 
 
 async def _generate(
-    kit: Kit, lease: Lease, reply: Reply, questions: Sequence[Entry], replaces: Entry | None, *, begun: str = ""
+    kit: Kit,
+    lease: Lease,
+    reply: Reply,
+    questions: Sequence[Entry],
+    asker: str,
+    here: ChannelSettings,
+    *,
+    attached: str = "",
+    upto: float = inf,
+    begun: str = "",
 ) -> Answer:
     """Ask the model, showing its words as they come; a stop keeps what was said."""
     started = time.monotonic()
-    conversation, asker = lease.open.conversation, questions[-1].author
-    entries = [entry for entry in load_entries(lease.open.transcript) if entry != replaces]
+    # The answer that these questions have so far does not go in (see `prompt`).
+    entries = [entry for entry in load_entries(lease.open.transcript) if entry.n <= upto]
     # Positions come from the stored entries, which know them; the batch itself may have left the transcript.
     settings, weigh = kit.settings, kit.tokens.weigher("")
-    voice = await _voice(kit, conversation)
+    voice = await _voice(kit, lease.open.conversation, here)
     budgets = (voice.system, settings.prompt_tokens, settings.history_messages)
     haul = Haul(model=voice.model)
     try:
-        given = await _given(kit, lease, questions, haul, replaces.attached if replaces else "")
+        given = await _given(kit, lease, questions, haul, attached)
     except Stopped:
         return Answer(note=texts()["stopped_before"])
     prompt = build(entries, questions, *budgets, weigh, given)
@@ -195,7 +235,7 @@ async def _generate(
     if not haul.images:  # what they cost says nothing about text
         kit.tokens.learn("", prompt.tokens, final.input_tokens)
     final.total_ms = _ms_since(started)
-    if (await kit.channels.of(conversation)).footer:
+    if here.footer:
         final.footer = texts()["footer"].format(model=final.model, input=final.input_tokens, output=final.output_tokens)
     return final
 
@@ -211,9 +251,9 @@ class Voice:
     temperature: float | None = None
 
 
-async def _voice(kit: Kit, conversation: Conversation) -> Voice:
-    here = await kit.channels.of(conversation)
-    persona = (await kit.channels.personas(conversation)).get(here.persona) if here.persona else None
+async def _voice(kit: Kit, conversation: Conversation, here: ChannelSettings) -> Voice:
+    known = await kit.inbox.store.surely(lambda: kit.channels.personas(conversation)) if here.persona else {}
+    persona = known.get(here.persona)
     heat = here.temperature if persona is None or persona.temperature is None else persona.temperature
     return Voice(
         system=persona.prompt if persona else kit.settings.system_prompt,

@@ -118,13 +118,17 @@ class MessageRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _FromPerson:
-    """What a person did, and where the reply goes. `id` is unique in its channel, `at` in seconds since the epoch."""
+    """What a person did, and where the reply goes. `id` is unique in its channel, `at` in seconds since the epoch.
+
+    `is_direct`: in a direct message.
+    """
 
     id: str
     conversation: Conversation
     author: Person
     at: float
     address: Address
+    is_direct: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +136,6 @@ class MessageReceived(_FromPerson):
     """A person wrote something that we can see. `to_others`: it is a reply to, or begins by naming, somebody else."""
 
     text: str
-    is_direct: bool = False
     mentions_bot: bool = False
     replies_to_bot: bool = False
     to_others: bool = False
@@ -203,8 +206,7 @@ def lane_of(event: Question) -> str:
 
     What needs no model waits behind nobody: it has a lane of its own.
     """
-    is_quick = isinstance(event, CommandInvoked) and event.name != "ask"
+    is_quick = isinstance(event, CommandInvoked) and event.name not in ("ask", "summarise")
     if is_quick or isinstance(event, ReplyLapsed) or (isinstance(event, ActionTaken) and event.action == "why"):
         return f"{event.conversation.key}|!{event.id}"
-    is_direct = isinstance(event, MessageReceived) and event.is_direct
-    return f"{event.conversation.key}|{'' if is_direct else event.author.id}"
+    return f"{event.conversation.key}|{'' if event.is_direct else event.author.id}"

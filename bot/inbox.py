@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from bot.errors import LeaseLost, TurnChanged
-from bot.events import Conversation, MessageReceived, MessageRef, Person, Question, ReplyLapsed, lane_of
+from bot.events import ActionTaken, Conversation, MessageReceived, MessageRef, Person, Question, ReplyLapsed, lane_of
 from bot.ports import Admission
 from bot.settings import Settings
 from bot.store import Store
@@ -99,32 +99,38 @@ class Inbox:
 
     # ---- what people say
 
-    async def admit(self, event: Question, entry: Entry | None, talk: Talk | None = None) -> Admission:
+    async def admit(
+        self, event: Question, entry: Entry | None, talk: Talk | None = None, *, lane: str = ""
+    ) -> Admission:
         """Claim the message's identity (kept 48 h), append it to the transcript, put it into its lane: one step.
 
         It is a question unless it is `talk`; then the script decides what becomes of it.
         """
-        lane = lane_of(event)
+        lane = lane or lane_of(event)
         what = ("hear" if talk else "ask", identity(event.conversation, event.id), event.conversation.key, lane)
         stored = (dump_entry(entry) if entry else "", _item(event), *self._keeping())
         how = (talk.keep, int(talk.asks_in_thread), int(talk.asks_in_window)) if talk else ()
         return Admission(await self._call("admit", lane, *what, *stored, *how))
 
-    async def edit(self, message: MessageReceived, entry: Entry) -> str:
+    async def edit(self, message: MessageReceived, entry: Entry, again: ActionTaken | None = None) -> str:
         """Give a message its new text, in the transcript and in its lane; a turn that runs over it starts again.
 
-        What the message was: unknown, gone, heard, asked, or "last TURN": the newest question of its conversation,
-        which that turn has answered, and its text is another one now.
+        What the message was: unknown, gone, heard or asked. Where it is the newest question of its conversation, has
+        been answered, and its text is another one now, it is answered `again`, by an action whose turn is empty.
         """
         conversation = message.conversation
-        args = (identity(conversation, message.id), conversation.key, dump_entry(entry), _item(message))
+        items = (dump_entry(entry), _item(message), _item(again) if again else "")
+        args = (identity(conversation, message.id), conversation.key, *items)
         was: str = await self._call("edit", lane_of(message), *args)
         return was
 
-    async def askers(self, conversation: Conversation, turn: str) -> frozenset[str] | None:
-        """Whose questions a turn answers or has answered ("" where everybody may say so); None: it is not known."""
+    async def askers(self, conversation: Conversation, turn: str) -> tuple[str, ...] | None:
+        """Whose questions a turn answers or has answered ("" where everybody may say so); None: it is not known.
+
+        The first is whose lane it was, where it was no direct message.
+        """
         people = await self.store.call("askers", self.store.shard(conversation.channel_key), turn)
-        return None if people is None else frozenset(people.split(" "))
+        return None if people is None else tuple(people.split(" "))
 
     async def takes_part(self, conversation: Conversation) -> bool:
         """Whether somebody has asked us in this thread."""
@@ -147,10 +153,17 @@ class Inbox:
         prefix = self.store.shard(conversation.channel_key)
         return bool(await self.store.call("delete", prefix, identity(conversation, message), conversation.key))
 
-    async def stop(self, conversation: Conversation, author: Person, turn: str) -> bool:
-        """Tell a turn to stop: by its id or, without one, that which runs in the author's or the direct lane."""
+    async def stop(self, conversation: Conversation, author: Person | None, turn: str) -> bool:
+        """Tell turns to stop: one by its id, else the author's that run there, in private too, or everybody's."""
         prefix = self.store.shard(conversation.channel_key)
-        return bool(await self.store.call("stop", prefix, turn, f"{conversation.key}|", author.id))
+        place, who = replace(conversation, person="").key, author.id if author else ""
+        return bool(await self.store.call("stop", prefix, turn, place, who))
+
+    async def transcript(self, conversation: Conversation) -> list[str]:
+        """All that is kept of it, as it is stored."""
+        key = f"{self.store.shard(conversation.channel_key)}t:{conversation.key}"
+        found: list[str] = await self.store.surely(lambda: self.store.command("LRANGE", key, 0, -1))
+        return found
 
     # ---- what workers do
 
@@ -183,11 +196,13 @@ class Inbox:
         bill: str = "",
         given_up: str = "",
         follow_up_s: int = 0,
-    ) -> None:
+    ) -> bool:
         """Close the turn: the answer enters the transcript, the batch leaves the lane, `bill` waits to be settled.
 
         With a reason in `given_up` the batch becomes a dead letter. For `follow_up_s` what its asker says is a question
-        without a mention. Safe to repeat. Raises LeaseLost, or TurnChanged when the batch was touched.
+        without a mention. False: nothing is done, because the answer that this one replaces is gone.
+
+        Safe to repeat. Raises LeaseLost, or TurnChanged when the batch was touched.
         """
         pairs = [part for pair in record.items() for part in pair]
         keeping = (*self._keeping(), self.settings.why_days * 86_400)
@@ -197,6 +212,8 @@ class Inbox:
                 raise TurnChanged(turn.id)
             case "lost":
                 raise LeaseLost(turn.id)
+            case said:
+                return bool(said != "gone")
 
     async def release(self, turn: OpenTurn, *, is_failure: bool, delay_s: float) -> int:
         """Give the turn back to be tried again: its failures so far. Raises LeaseLost."""

@@ -12,6 +12,7 @@ from bot.crashpoints import CrashPoint, reach
 from bot.errors import LeaseLost, TurnChanged
 from bot.events import MessageRef, ReplyLapsed
 from bot.inbox import Flags, Inbox, OpenTurn
+from bot.ports import Button
 from bot.stored import dump, load
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class Lease:
         self.refs = _refs(turn.record)
         self.detail = "no model"
         """Model and tokens, for the log."""
+        self.stands: tuple[str, tuple[Button, ...]] = ("", ())
+        """The text, with its buttons, that this reply writes over and that must not give way to a notice."""
         self._inbox = inbox
         self._clock = clock
         self._until = claimed_at + inbox.settings.lease_s
@@ -127,7 +130,7 @@ class Lease:
                 # An intent of which nothing is known has the reply look for what nobody has recorded.
                 self.refs[max(self.refs, default=0) + 1] = None
                 self.turn = turn
-                told = {name: closed.get(name, "") for name in ("final", "outcome")}
+                told = {name: closed.get(name, "") for name in ("final", "outcome", "entry")}
                 self.open = replace(self.open, record={**self.open.record, **told})
 
     async def adopt(self, refs: Sequence[MessageRef]) -> None:

@@ -40,9 +40,9 @@ class Entry:
     """One entry of a transcript, as stored (defaults are left out of the JSON).
 
     `n` counts entries of a conversation from 1 and never changes; `stamp` is the date and time as the model reads it,
-    fixed at admit; an answer names its `questions` (message ids), its `turn`, the ids of its message's `parts`, and
-    keeps its other `versions`; `replaces` is the id of the answer whose place it takes. A question names its
-    `attachments`; an answer keeps, in `attached`, what the model read of the files of its questions.
+    fixed at admit; an answer names its `questions` (message ids) and who asked them, its `turn`, its message's
+    `parts` (ids), and keeps its other `versions`; `replaces` is the id of the answer whose place it takes. A question
+    names its `attachments`; an answer keeps, in `attached`, what the model read of the files of its questions.
     """
 
     id: str
@@ -54,6 +54,7 @@ class Entry:
     name: str = ""
     stamp: str = ""
     questions: tuple[str, ...] = ()
+    askers: tuple[str, ...] = ()
     turn: str = ""
     parts: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from bot.conversation import Kit, close
+from bot.conversation import Kit, close, tell
 from bot.crashpoints import CrashPoint, reach
 from bot.errors import BotError, LeaseLost, PlatformUnavailable, ReplyUndeliverable, StoreUnavailable, TurnChanged
 from bot.events import Address
@@ -170,19 +170,19 @@ class Worker:
         if isinstance(error, ReplyUndeliverable):
             return await close(self.kit, lease, "undeliverable")
         if error.retry_in_s is None:
-            await _tell(reply, error.notice)
+            await _tell(lease, reply, error.notice)
             return await close(self.kit, lease, "declined")
         if turn.failures + 1 >= self.failure_limit:
             return await self._give_up(lease, reply, error.notice, reason)
         delay_s = min(120.0, error.retry_in_s * 2**turn.failures)
         if not isinstance(error, PlatformUnavailable):
-            await _tell(reply, f"{error.notice} I'll try again in {max(1, round(delay_s))} s.")
+            await _tell(lease, reply, f"{error.notice} I'll try again in {max(1, round(delay_s))} s.")
         await self.kit.inbox.release(turn, is_failure=True, delay_s=delay_s)
         return f"to be tried again in {delay_s:.0f} s"
 
     async def _give_up(self, lease: Lease, reply: Reply, notice: str, reason: str) -> str:
         try:
-            await _tell(reply, f"{notice} I have given up on this question; please ask again later.")
+            await _tell(lease, reply, f"{notice} I have given up on this question; please ask again later.")
         finally:
             await close(self.kit, lease, "given_up", why=reason)
         return "given up"
@@ -232,7 +232,7 @@ def _address(turn: OpenTurn) -> Address | None:
         return None
 
 
-async def _tell(reply: Reply, notice: str) -> None:
+async def _tell(lease: Lease, reply: Reply, notice: str) -> None:
     """Show a notice; a platform that refuses even that is logged by its adapter, and the turn goes on to its end."""
     with contextlib.suppress(PlatformUnavailable, ReplyUndeliverable):
-        await reply.fail(notice)
+        await tell(lease, reply, notice)

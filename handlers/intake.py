@@ -1,9 +1,8 @@
 """What becomes of an event at admit: a question, heard talk, a control, or nothing. The port `Intake`."""
 
 import time
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from bot.channels import Channels, ChannelSettings
@@ -63,7 +62,7 @@ class EventIntake:
                 await self.inbox.delete(event.conversation, event.id)
             case CommandInvoked():
                 if event.name == "stop":  # at once, however many turns run here
-                    await self.inbox.stop(replace(event.conversation, person=""), event.author, "")
+                    await self.inbox.stop(event.conversation, event.author, "")
                 zone = (await self.channels.of(event.conversation)).time_zone
                 return await self.inbox.admit(event, entry_of(event, zone=zone) if event.name == "ask" else None)
             case ActionTaken():
@@ -83,42 +82,53 @@ class EventIntake:
         return await self.inbox.admit(event, entry_of(event, is_heard=talk is not None, zone=zone), talk)
 
     async def _edited(self, message: MessageReceived) -> Admission:
+        if message.author.is_bot:  # we ourselves, too
+            return Admission.IGNORED
         here = await self.channels.of(message.conversation)
-        what, zone = addressed(message, here), here.time_zone
+        what, zone, age_s = addressed(message, here), here.time_zone, self.clock() - message.at
+        again = ActionTaken(
+            id=f"{message.id}-again",
+            conversation=message.conversation,
+            author=message.author,
+            at=self.clock(),
+            address=message.address,
+            is_direct=message.is_direct,
+            action="retry",
+            turn="",
+        )
         entry = entry_of(message, is_heard=what != "ask", zone=zone)
-        was, _, turn = (await self.inbox.edit(message, entry)).partition(" ")
-        age_s = self.clock() - message.at
-        if was == "last" and age_s <= EDIT_ANSWERS_AGAIN_S:
-            # The same edit, told twice, is the same action.
-            id = f"{message.id}-{zlib.crc32(message.text.encode('utf-8', 'replace')):x}"
-            who, where, to = message.author, message.conversation, message.address
-            again = ActionTaken(
-                id=id, conversation=where, author=who, at=self.clock(), address=to, action="retry", turn=turn
-            )
-            return await self.inbox.admit(again, None)
+        was = await self.inbox.edit(message, entry, again if age_s <= EDIT_ANSWERS_AGAIN_S else None)
         if was == "gone":
             return Admission.IGNORED
-        if was in ("asked", "last") or what != "ask" or age_s > EDIT_MAY_ASK_S:
+        if was == "asked" or what != "ask" or age_s > EDIT_MAY_ASK_S:
             return Admission.ADMITTED
         # A mention that was added by the edit: what was only heard, or not for us at all, is a question now.
         return await self._said(message, "ask", zone)
 
     async def _acted(self, event: ActionTaken) -> Admission:
-        """A control of an answer is for the person who asked and for admins; everybody may rate."""
+        """A control of an answer is for the person who asked and for admins; everybody may rate.
+
+        Whoever uses it, it waits in the lane of the person who asked: one after the other.
+        """
+        place, me, lane = event.conversation, event.author.id, ""
         if event.turn and event.action not in ("up", "down"):
-            askers = await self.inbox.askers(event.conversation, event.turn)
+            askers = await self.inbox.askers(place, event.turn)
             if askers is None:
                 raise NotAllowed(event.turn, notice=texts()["forgotten"])
-            if not (event.author.is_admin or askers & {"", event.author.id}):
+            is_admin = event.author.is_admin or f"{place.platform}:{me}" in self.inbox.settings.admins
+            if not (is_admin or {"", me} & {*askers}):
                 raise NotAllowed(event.turn, notice=texts()["not_yours"])
+            if event.action != "why":
+                lane = f"{place.key}|{'' if event.is_direct else askers[0]}"
         match event.action:
             case "stop":
-                await self.inbox.stop(event.conversation, event.author, event.turn)
+                # A platform's own button of a thread does not say whose turn it has stopped showing.
+                await self.inbox.stop(place, None if place.thread and not event.turn else event.author, event.turn)
             case "up" | "down":
-                rating = Rating(who=event.author.id, at=event.at, is_good=event.action == "up", text=event.text)
+                rating = Rating(who=me, at=event.at, is_good=event.action == "up", text=event.text)
                 await self.inbox.rate(event.conversation, event.turn, rating)
             case "retry" | "continue" | "delete" | "why":
-                return await self.inbox.admit(event, None)
+                return await self.inbox.admit(event, None, lane=lane)
             case _:
                 assert_never(event.action)
         return Admission.ADMITTED

@@ -29,7 +29,7 @@ if entry ~= '' then
 end
 if kind == 'ask' then
   push(lane, ARGV[6])
-  if in_thread(conversation) then redis.call('SET', joined, '1', 'EX', ARGV[7]) end
+  if entry ~= '' and in_thread(conversation) then redis.call('SET', joined, '1', 'EX', ARGV[7]) end
 end
 fleeting(lane)
 return 'admitted'

@@ -47,12 +47,12 @@ while #taken < limit do
   if redis.call('LLEN', P .. 'r:' .. channel) > 0 then redis.call('RPUSH', P .. 'ring', channel) end
   if lane then
     local conversation = places(lane)
-    if tonumber(redis.call('HGET', P .. 'live', conversation) or 0) >= tonumber(ARGV[2]) then
+    if not is_quick(lane) and tonumber(redis.call('HGET', P .. 'live', conversation) or 0) >= tonumber(ARGV[2]) then
       redis.call('RPUSH', P .. 'b:' .. conversation, lane)
     else
       redis.call('SREM', P .. 'idx', lane)
       if redis.call('EXISTS', P .. 'o:' .. lane) == 1 or open_turn(lane, string.format('%04x', #taken) .. ARGV[7]) then
-        redis.call('HINCRBY', P .. 'live', conversation, 1)
+        if not is_quick(lane) then redis.call('HINCRBY', P .. 'live', conversation, 1) end
         take(lane, 0)
       else
         redis.call('SREM', P .. 'lanes', lane)

@@ -1,6 +1,7 @@
 -- ARGV lane, turn, fence, entry or '', keep_s, most, why_s, reason to give it up or '', bill or '',
 -- follow_up_s, then field, value ... of the record.
--- -> committed | changed (start again) | lost.  Idempotent: asked again by the holder it says committed again.
+-- -> committed | changed (start again) | lost | gone (nothing is done, because the answer that this one replaces is gone).
+-- Idempotent: asked again by the holder it says committed again.
 local lane, turn, fence, entry, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[8]
 local open, closed = P .. 'o:' .. lane, P .. 'turn:' .. turn
 if not holds(lane, turn, fence) then
@@ -9,6 +10,13 @@ if not holds(lane, turn, fence) then
 end
 if reason == '' and redis.call('HEXISTS', open, 'changed') == 1 then return 'changed' end
 local conversation, channel = places(lane)
+-- Another version of an answer takes its place; a new answer goes to the end.
+local replaced = entry ~= '' and decode(entry).replaces
+local at, old
+if replaced then
+  at, old = find(conversation, replaced)
+  if not at then return 'gone' end
+end
 local n = tonumber(redis.call('HGET', open, 'n'))
 if n > 0 then
   if reason ~= '' then
@@ -18,10 +26,6 @@ if n > 0 then
   redis.call('LTRIM', P .. 'l:' .. lane, n, -1)
 end
 if entry ~= '' then
-  -- Another version of an answer that stands already takes its place; a new answer goes to the end.
-  local at, old = nil, nil
-  local id = decode(entry).replaces
-  if id then at, old = find(conversation, id) end
   if at then
     redis.call('LSET', P .. 't:' .. conversation, at, numbered(old.n or 0, entry))
   else
@@ -43,7 +47,7 @@ redis.call('EXPIRE', closed, ARGV[7])
 redis.call('ZREM', P .. 'lease', lane)
 if tonumber(ARGV[10]) > 0 then redis.call('SET', P .. 'f:' .. lane, '1', 'EX', ARGV[10]) end
 if ARGV[9] ~= '' then redis.call('ZADD', P .. 'unsettled', int(now()), ARGV[9]) end
-leave(conversation, channel)
+leave(lane)
 if redis.call('LLEN', P .. 'l:' .. lane) > 0 then ready(lane) else redis.call('SREM', P .. 'lanes', lane) end
 if repair then push(conversation .. '|!' .. turn, repair) end
 fleeting(lane, 'turn:' .. turn)

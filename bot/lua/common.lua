@@ -57,8 +57,13 @@ local function promote(conversation, channel)
   end
 end
 
--- A turn of this conversation stops running.
-local function leave(conversation, channel)
+-- What has a lane of its own needs no model, and takes no place among the turns of its conversation.
+local function is_quick(lane) return string.find(lane, '|!', 1, true) end
+
+-- A turn of this lane stops running.
+local function leave(lane)
+  if is_quick(lane) then return end
+  local conversation, channel = places(lane)
   if redis.call('HINCRBY', P .. 'live', conversation, -1) <= 0 then redis.call('HDEL', P .. 'live', conversation) end
   promote(conversation, channel)
 end
@@ -105,17 +110,15 @@ local function decode(json)
   return {}
 end
 
--- Index (from 0) of the entry with this message id among the newest 200 of a transcript, and the entry.
+-- Index (from 0) of the entry with this message id in a transcript, and the entry.
 local function find(conversation, id)
-  local list = P .. 't:' .. conversation
-  local first = math.max(0, redis.call('LLEN', list) - 200)
-  local entries = redis.call('LRANGE', list, first, -1)
+  local entries = redis.call('LRANGE', P .. 't:' .. conversation, 0, -1)
   for i = #entries, 1, -1 do
     if string.find(entries[i], id, 1, true) then
       local entry = decode(entries[i])
-      if entry.id == id then return first + i - 1, entry end
+      if entry.id == id then return i - 1, entry end
       for _, part in ipairs(entry.parts or {}) do
-        if part == id then return first + i - 1, entry end
+        if part == id then return i - 1, entry end
       end
     end
   end

@@ -3,7 +3,14 @@ local claim = P .. 'seen:' .. ARGV[1]
 local lane = string.match(redis.call('GET', claim) or '', '^ask (.*)$')
 local id = string.match(ARGV[1], '[^:]*$')
 redis.call('SET', claim, 'gone', 'EX', DAY2)
-local at = find(ARGV[2], id)
+local at, entry = find(ARGV[2], id)
+if at and entry.id ~= id then
+  -- A part beyond the first. A turn that writes over this answer may need fewer parts: then it deleted this one itself.
+  for _, one in ipairs(redis.call('SMEMBERS', P .. 'lanes')) do
+    local first = redis.call('HGET', P .. 'o:' .. one, 'p0') or ''
+    if string.find(first, '"' .. entry.id .. '"', 1, true) then at = nil end
+  end
+end
 if at then
   redis.call('LSET', P .. 't:' .. ARGV[2], at, 'gone')
   redis.call('LREM', P .. 't:' .. ARGV[2], 1, 'gone')

@@ -4,7 +4,7 @@ local lane = ARGV[1]
 if not holds(lane, ARGV[2], ARGV[3]) then return -1 end
 local failures = redis.call('HINCRBY', P .. 'o:' .. lane, 'failures', ARGV[4])
 redis.call('ZREM', P .. 'lease', lane)
-leave(places(lane))
+leave(lane)
 if tonumber(ARGV[5]) > 0 then
   redis.call('ZADD', P .. 'later', int(now() + ARGV[5]), lane)
 else
