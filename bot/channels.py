@@ -1,9 +1,10 @@
 """What people decide for a thread, a channel or a workspace while Parley runs; read from a cache."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
@@ -18,6 +19,8 @@ VERSION_KEY = "parley:{meta}:channels"
 """Counts the changes of all workspaces: who has cached any looks at it twice a second."""
 LOOK_EVERY_S = 0.5
 AUDIT_ENTRIES = 1000
+KNOWN = 1000
+"""What holds is kept in memory for so many conversations of a workspace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,17 @@ class Persona:
     temperature: float | None = None
 
 
-NAMES = tuple(field.name for field in fields(ChannelSettings))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """All that people decided in one workspace; `known` is what follows from it for each conversation."""
+
+    values: Mapping[str, str]
+    personas: dict[str, Persona]
+    opted_out: frozenset[str]
+    known: dict[str, ChannelSettings] = field(default_factory=dict)
+
+
+NAMES = tuple(one.name for one in fields(ChannelSettings))
 _CHECK = TypeAdapter(ChannelSettings)
 _PERSONA = TypeAdapter(Persona)
 _CHANGE = TypeAdapter(Change)
@@ -88,22 +101,21 @@ class Channels:
             temperature=settings.temperature,
             thread_per_question=settings.thread_per_question,
         )
-        self._hashes: dict[str, Mapping[str, str]] = {}
-        self._known: dict[str, ChannelSettings] = {}
+        self._cache: dict[str, _Chosen] = {}
         self._version = ""
 
     async def of(self, conversation: Conversation) -> ChannelSettings:
         """What holds here: the thread's value, else the channel's, else the workspace's, else the default."""
-        if (known := self._known.get(conversation.key)) is not None:
-            return known
-        stored, version = await self._stored(conversation), self._version
-        chosen: dict[str, Any] = {}
-        for scope in scopes_of(conversation):
-            chosen |= {name: json.loads(stored[field]) for name in NAMES if (field := f"{scope}|{name}") in stored}
-        settings = replace(self.defaults, **chosen)
-        if version == self._version:
-            self._known[conversation.key] = settings
-        return settings
+        chosen = await self._chosen(conversation)
+        if (known := chosen.known.get(conversation.key)) is None:
+            values: dict[str, Any] = {}
+            for scope in scopes_of(conversation):
+                found = {name: text for name in NAMES if (text := chosen.values.get(f"{scope}|{name}"))}
+                values |= {name: json.loads(text) for name, text in found.items()}
+            if len(chosen.known) >= KNOWN:
+                chosen.known.clear()
+            known = chosen.known[conversation.key] = replace(self.defaults, **values)
+        return known
 
     async def opens_threads(self, conversation: Conversation) -> bool:
         """Whether a question there gets a thread of its own, where the platform can."""
@@ -111,33 +123,32 @@ class Channels:
 
     async def personas(self, conversation: Conversation) -> dict[str, Persona]:
         """The personas of this workspace, by name."""
-        stored = await self._stored(conversation)
-        found = [_PERSONA.validate_json(text) for field, text in sorted(stored.items()) if field.startswith("persona|")]
-        return {persona.name: persona for persona in found}
+        return (await self._chosen(conversation)).personas
 
     async def hears(self, conversation: Conversation, person: str) -> bool:
         """Whether this person has not opted out of being heard."""
-        return f"optout|{person}" not in await self._stored(conversation)
+        return person not in (await self._chosen(conversation)).opted_out
 
     async def change(
         self, conversation: Conversation, scope: str, name: str, value: str, *, who: str, at: float
-    ) -> str:
+    ) -> str | None:
         """Set one value in a scope (empty text takes it back), with an entry of the audit list: what was there before.
 
-        Raises WrongValue.
+        None where it was the same (a command that is done once more, too). Raises WrongValue.
         """
         return await self._write(conversation, scope, name, checked(name, value) if value else "", who, at)
 
     async def put_persona(
         self, conversation: Conversation, name: str, persona: Persona | None, *, who: str, at: float
-    ) -> str:
-        """Keep a persona in place of the one of that name (None: it is gone): what was there before."""
+    ) -> None:
+        """Keep a persona in place of the one of that name (None: it is gone)."""
         text = json.dumps(asdict(persona)) if persona else ""
-        return await self._write(conversation, "persona", name, text, who, at)
+        await self._write(conversation, "persona", name, text, who, at)
 
-    async def opt_out(self, conversation: Conversation, person: str, *, is_out: bool, at: float) -> None:
-        """Whether this person's talk may be kept where they address nobody of us."""
-        await self._write(conversation, "optout", person, "true" if is_out else "", person, at)
+    async def opt_out(self, conversation: Conversation, person: str, *, is_out: bool) -> None:
+        """Whether this person's talk may be kept where they address nobody of us. No audit list tells of it."""
+        await self.store.call("optout", self._prefix(conversation), person, int(is_out))
+        await self._changed()
 
     async def audit(self, conversation: Conversation, newest: int = 20) -> list[Change]:
         """The newest changes in this workspace, newest first."""
@@ -147,34 +158,36 @@ class Channels:
     async def watch(self) -> None:
         """Drop the cache within a second after anybody changed anything. Runs until cancelled."""
         while True:
-            try:
+            # While the store is away what we know is still the best guess, and a turn can end with it.
+            with contextlib.suppress(StoreUnavailable):
                 version = str(await self.store.command("GET", VERSION_KEY) or "")
-            except StoreUnavailable:
-                version = ""
-            if version != self._version:
-                self._version = version
-                self._forget()
+                if version != self._version:
+                    self._version = version
+                    self._cache.clear()
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _stored(self, conversation: Conversation) -> Mapping[str, str]:
+    async def _chosen(self, conversation: Conversation) -> _Chosen:
         version, workspace = self._version, conversation.workspace_key
-        if (stored := self._hashes.get(workspace)) is None:
-            stored = await self.store.command("HGETALL", self._prefix(conversation) + "channels")
+        if (chosen := self._cache.get(workspace)) is None:
+            prefix = self._prefix(conversation)
+            values: dict[str, str] = await self.store.command("HGETALL", prefix + "channels")
+            personas = [_PERSONA.validate_json(values[key]) for key in sorted(values) if key.startswith("persona|")]
+            opted_out = frozenset(await self.store.command("SMEMBERS", prefix + "optouts"))
+            chosen = _Chosen(values=values, personas={one.name: one for one in personas}, opted_out=opted_out)
             if version == self._version:  # else it was changed while we read
-                self._hashes[workspace] = stored
-        return stored
+                self._cache[workspace] = chosen
+        return chosen
 
-    async def _write(self, conversation: Conversation, scope: str, name: str, text: str, who: str, at: float) -> str:
+    async def _write(self, place: Conversation, scope: str, name: str, text: str, who: str, at: float) -> str | None:
         change = json.dumps(asdict(Change(who=who, at=at, scope=scope, name=name, before="", after=text)))
         what = (f"{scope}|{name}", text, change, AUDIT_ENTRIES)
-        before: str = await self.store.call("choose", self._prefix(conversation), *what)
-        self._version = str(await self.store.command("INCR", VERSION_KEY))
-        self._forget()
+        before: str | None = await self.store.call("choose", self._prefix(place), *what)
+        await self._changed()
         return before
 
-    def _forget(self) -> None:
-        self._hashes.clear()
-        self._known.clear()
+    async def _changed(self) -> None:
+        self._version = str(await self.store.command("INCR", VERSION_KEY))
+        self._cache.clear()
 
     def _prefix(self, conversation: Conversation) -> str:
         return self.store.workspace(conversation.workspace_key)

@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from bot.channels import NAMES, Persona
+from bot.channels import NAMES, Persona, scopes_of
 from bot.commands import CommandSpec, WrongUse
 from bot.conversation import Kit
 from bot.errors import NotAllowed, texts
@@ -38,32 +39,55 @@ class Call:
         days, most = settings.transcript_days, settings.transcript_messages
         return History(self.kit.inbox.store, keep_s=days * 86_400, keep_entries=most)
 
-    async def seen(self) -> list[tuple[Conversation, list[Entry]]]:
-        """What this person may see here: the transcript that everybody sees, and their own private one."""
+    async def places(self) -> list[Conversation]:
+        """Where something of this person may lie: what everybody here sees, and their own private conversation."""
         me = self.event.author.id
         places = [self.place, replace(self.place, person=me)]
         # A command may know only the channel of the thread that it is about (Slack has none in threads).
         if not self.place.thread and (thread := await self.kit.inbox.answered_in(self.place, me)):
             places.append(thread)
-        return [(place, await self.history.load(place)) for place in places]
+        return places
 
-    async def last_answer(self) -> tuple[Conversation, Entry | None]:
-        """The newest answer to this person here."""
-        found: tuple[Conversation, Entry | None] = (self.place, None)
+    async def seen(self) -> list[tuple[Conversation, list[Entry]]]:
+        """The transcripts that may be told of here: what is private only where nobody else reads the reply."""
+        is_alone = self.event.address.is_private or self.event.is_direct
+        return [(one, await self.history.load(one)) for one in await self.places() if is_alone or not one.person]
+
+    async def newest(self, kind: Literal["asked", "answer"]) -> tuple[Conversation, Entry | None]:
+        """This person's newest question here, whatever became of it, or the newest answer to them."""
+        me, found = self.event.author.id, list[tuple[Conversation, Entry]]()
         for place, entries in await self.seen():
-            mine = {entry.id for entry in entries if entry.kind == "asked" and entry.author == self.event.author.id}
-            for entry in entries:
-                is_newer = found[1] is None or entry.at >= found[1].at
-                if entry.kind == "answer" and mine & set(entry.questions) and is_newer:
-                    found = (place, entry)
-        return found
+            found += [(place, one) for one in entries if one.kind == kind and me in (one.author, *one.askers)]
+        return max(found, key=lambda one: one[1].at, default=(self.place, None))
 
-    async def must_manage(self) -> None:
-        """Raises NotAllowed where this person may not change what holds for others."""
+    def scope(self) -> Conversation:
+        """The scope that this is about, as the conversation that it is named by. Raises WrongUse."""
+        match self.options.get("scope"):
+            case "workspace":
+                return replace(self.place, channel="", thread="")
+            case "thread" if not self.place.thread:
+                raise WrongUse(self.spec, "this is no thread")
+            case "channel":
+                return replace(self.place, thread="")
+        return self.place
+
+    async def may_manage(self, scope: Conversation) -> bool:
+        """Whether this person may change what holds there for others: no narrower scope's managers may."""
         author = self.event.author
-        is_admin = author.is_admin or f"{self.place.platform}:{author.id}" in self.kit.settings.admins
-        if not is_admin and (await self.kit.channels.of(self.place)).managers != "everyone":
+        if author.is_admin or f"{scope.platform}:{author.id}" in self.kit.settings.admins:
+            return True
+        return (await self.kit.channels.of(scope)).managers == "everyone"
+
+    async def must_manage(self, scope: Conversation) -> None:
+        """Raises NotAllowed where this person may not change that."""
+        if not await self.may_manage(scope):
             raise NotAllowed(self.spec.name, notice=texts()["not_a_manager"])
+
+    async def must_read(self) -> None:
+        """Raises NotAllowed where the platform does not let this person read here now; its memory is not ours."""
+        scrollback = self.kit.scrollback.get(self.place.platform)
+        if scrollback and not self.event.is_direct:
+            await scrollback.since(self.place, self.event.author, "", 1)
 
 
 Run = Callable[[Call], Awaitable[str]]
@@ -72,37 +96,46 @@ Run = Callable[[Call], Awaitable[str]]
 async def start_afresh(call: Call) -> str:
     """A border in the transcript: what stands before it is kept and goes into no prompt any more."""
     event = call.event
-    border = Entry(id=f"new-{event.id}", kind="border", text="", at=event.at, author=event.author.id)
+    border = Entry(id=f"new-{event.id}", kind="border", text="", at=event.at)
     for place in (call.place, replace(call.place, person=event.author.id)):
         await call.history.append(place, border, load=1)
     return texts()["started_afresh"]
 
 
 async def act(call: Call) -> str:
-    """The same as the button of that name under the newest answer to this person."""
-    actions: dict[str, Action] = {"stop": "stop", "retry": "retry", "continue": "continue"}
-    event, action = call.event, actions[call.spec.name]
-    if action == "stop":  # as its intake has done
+    """The same as the button of that name: under the newest answer to this person, or for their last question."""
+    if call.spec.name == "stop":  # as its intake has done
         return texts()["stopping"]
-    place, entry = await call.last_answer()
-    if entry is None:
+    if (taken := await action_of(call)) is None:
         return texts()["no_answer_yet"]
-    where = replace(event.address, token="", expires_at=0.0, is_private=False, reply_to=entry.questions[-1])
-    taken = ActionTaken(
+    await call.kit.inbox.admit(taken, None)
+    return texts()["on_it"]
+
+
+async def action_of(call: Call) -> ActionTaken | None:
+    """What `retry` and `continue` come to; None where there is nothing that they could be about."""
+    event = call.event
+    action: Action = "retry" if call.spec.name == "retry" else "continue"
+    place, entry = await call.newest("asked" if action == "retry" else "answer")
+    if entry is None:
+        return None
+    asked, thread = entry.questions[-1] if entry.questions else entry.id, event.address.thread or place.thread
+    where = replace(event.address, token="", expires_at=0.0, is_private=False, reply_to=asked, thread=thread)
+    return ActionTaken(
         id=f"{event.id}-{action}",
         conversation=place,
         author=event.author,
         at=event.at,
         address=where if not place.person else event.address,
+        is_direct=event.is_direct,
         action=action,
         turn=entry.turn,
     )
-    await call.kit.inbox.admit(taken, None)
-    return texts()["on_it"]
 
 
 async def show_history(call: Call) -> str:
     """What is kept of this conversation and may be seen by this person, the newest last."""
+    await call.must_read()
     most = int(float(call.options.get("count", "20")))
     entries = sorted((entry for _, found in await call.seen() for entry in found), key=lambda entry: entry.at)
     shown = [entry for entry in entries if entry.text][-max(1, min(most, 100)) :]
@@ -116,16 +149,16 @@ async def show_history(call: Call) -> str:
 
 async def change_settings(call: Call) -> str:
     """Show the channel settings, or change one."""
-    name, value, scope = (call.options.get(key, "") for key in ("name", "value", "scope"))
+    name, value = call.options.get("name", ""), call.options.get("value", "")
     here = await call.kit.channels.of(call.place)
     if not value:
         names = [name] if name in NAMES else NAMES
-        audit = await call.kit.channels.audit(call.place, 5)
+        workspace = replace(call.place, channel="", thread="")
+        audit = await call.kit.channels.audit(call.place, 5) if await call.may_manage(workspace) else []
         changes = [f"- {_when(one.at)} {one.who}: {one.name} {_was(one.before)} → {_was(one.after)}" for one in audit]
         rows = [f"- `{each}`: {json.dumps(getattr(here, each))}" for each in names]
         return "\n".join([texts()["settings"], *rows, *([texts()["changes"], *changes] if changes else [])])
-    await call.must_manage()
-    return await _change(call, name, "" if value == "default" else value, scope)
+    return await _change(call, name, value)
 
 
 async def change_persona(call: Call) -> str:
@@ -136,17 +169,17 @@ async def change_persona(call: Call) -> str:
     if do == "list":
         rows = [f"- **{one.name}** {one.model}: {_short(one.prompt)}" for one in known.values()]
         return "\n".join(rows) or texts()["no_personas"]
-    await call.must_manage()
-    if do == "use" and name in ("", "default"):
-        return await _change(call, "persona", "", call.options.get("scope", ""))
-    if not name or (do != "create" and name not in known):
-        raise WrongUse(call.spec, f"`name` is one of {', '.join(known) or '(there is none yet)'}")
     if do == "use":
-        return await _change(call, "persona", name, call.options.get("scope", ""))
+        return await _change(call, "persona", name)
+    await call.must_manage(replace(call.place, channel="", thread=""))
+    if not name or (do != "create" and name not in known):
+        raise _no_persona(call, known)
     persona = None
     if do != "delete":
         old = known.get(name) or Persona(name=name, prompt="")
         heat = call.options.get("temperature")
+        if heat and not 0 <= float(heat) <= 2:
+            raise WrongUse(call.spec, "`temperature` is 0 to 2")
         persona = Persona(
             name=name,
             prompt=call.options.get("prompt") or old.prompt,
@@ -166,10 +199,7 @@ async def change_model(call: Call) -> str:
         here = await call.kit.channels.of(call.place)
         rows = [f"- `{model}`" for model in allowed_models(call.kit.settings)]
         return "\n".join([texts()["model"].format(name=here.model or texts()["default"]), *rows])
-    await call.must_manage()
-    return await _change(
-        call, "model", "" if name == "default" else _allowed(call, name), call.options.get("scope", "")
-    )
+    return await _change(call, "model", name)
 
 
 async def show_usage(call: Call) -> str:
@@ -185,7 +215,7 @@ async def show_usage(call: Call) -> str:
 
 async def show_why(call: Call) -> str:
     """What went into the newest answer to this person."""
-    place, entry = await call.last_answer()
+    place, entry = await call.newest("answer")
     if entry is None:
         return texts()["no_answer_yet"]
     return await explained(call.kit, place, entry.turn)
@@ -195,28 +225,27 @@ async def forget(call: Call) -> str:
     """Erase what this person said, and the answers to nobody else."""
     if call.options.get("sure") != "on":
         raise WrongUse(call.spec, "say `sure` to erase; nothing can bring it back")
-    count = 0
-    for place in await _mine(call):
-        count += await call.history.erase(place, call.event.author.id)
+    count = await call.history.erase(await _mine(call), call.event.author.id)
     return texts()["forgotten_now"].format(count=count)
 
 
 async def export(call: Call) -> str:
     """All that is kept of this person, as JSON."""
-    kept = [await call.history.export(place, call.event.author.id) for place in await _mine(call)]
+    await call.must_read()
+    kept = await call.history.export(await _mine(call), call.event.author.id)
     return "```json\n" + json.dumps(kept, ensure_ascii=False, indent=1).replace("```", "`\u200b``") + "\n```"
 
 
 async def opt_out(call: Call) -> str:
     """Whether talk of this person that addresses nobody of us may be kept."""
     is_out = call.options.get("heard", "off") == "off"
-    await call.kit.channels.opt_out(call.place, call.event.author.id, is_out=is_out, at=call.event.at)
+    await call.kit.channels.opt_out(call.place, call.event.author.id, is_out=is_out)
     return texts()["opted_out" if is_out else "opted_in"]
 
 
 async def give_feedback(call: Call) -> str:
     """Rate the newest answer to this person."""
-    place, entry = await call.last_answer()
+    place, entry = await call.newest("answer")
     if entry is None:
         return texts()["no_answer_yet"]
     is_good, text = call.options["rating"] == "good", call.options.get("better", "")
@@ -237,22 +266,40 @@ def _allowed(call: Call, model: str) -> str:
     return model
 
 
-async def _change(call: Call, name: str, value: str, scope: str) -> str:
-    place = call.place
-    scopes = {"workspace": "", "channel": place.channel, "thread": f"{place.channel}/{place.thread}"}
-    if scope == "thread" and not place.thread:
-        raise WrongUse(call.spec, "this is no thread")
-    where = scope or ("thread" if place.thread else "channel")
-    event = call.event
-    before = await call.kit.channels.change(place, scopes[where], name, value, who=event.author.id, at=event.at)
-    now = value or texts()["default"]
-    return texts()["changed"].format(name=name, scope=where, value=now, before=before or texts()["default"])
+def _no_persona(call: Call, known: Iterable[str]) -> WrongUse:
+    return WrongUse(call.spec, f"`name` is one of {', '.join(known) or '(there is none yet)'}")
+
+
+async def _change(call: Call, name: str, value: str) -> str:
+    """Set one value, by whatever command, as who may; the value `default` takes it back."""
+    place, event, channels, value = call.scope(), call.event, call.kit.channels, "" if value == "default" else value
+    await call.must_manage(place)
+    if not name:
+        raise WrongUse(call.spec, f"`name` is missing, one of {', '.join(NAMES)}")
+    if name == "model":
+        _allowed(call, value)
+    if name == "persona" and value and value not in (known := await channels.personas(place)):
+        raise _no_persona(call, known)
+    before = await channels.change(place, scopes_of(place)[-1], name, value, who=event.author.id, at=event.at)
+    if name == "hear" and place.channel and (await channels.of(place)).hear == "all":
+        where = replace(event.address, token="", is_private=False, reply_to="", recipient="")
+        where = where if place.thread else replace(where, channel=place.channel, thread="")
+        told = replace(event, id=f"{event.id}-said", conversation=place, address=where, name="hearing", options=())
+        await call.kit.inbox.admit(told, None)
+    scope, default = "thread" if place.thread else "channel" if place.channel else "workspace", texts()["default"]
+    said = texts()["unchanged" if before is None else "changed"]
+    return said.format(name=name, scope=scope, value=value or default, before=before or default)
+
+
+async def tell_hearing(call: Call) -> str:
+    """What everybody in a channel is told once its talk is heard."""
+    return texts()["hearing"]
 
 
 async def _mine(call: Call) -> list[Conversation]:
     """The conversations that a person means: this one with its private one, or all of the workspace."""
     if call.options.get("scope", "here") == "here":
-        return [place for place, _ in await call.seen()]
+        return await call.places()
     found = call.history.conversations(call.place.platform)
     mine = [place async for place in found if place.workspace_key == call.place.workspace_key]
     return [place for place in mine if place.person in ("", call.event.author.id)]

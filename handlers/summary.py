@@ -4,16 +4,25 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.commands import WrongUse, checked
 from bot.conversation import Answer, Kit, Voice, close, composed, recorded_answer
 from bot.errors import texts
 from bot.events import CommandInvoked, Conversation
+from bot.history import History
 from bot.lease import Lease, Outcome
 from bot.ports import Message, Reply
+from bot.prompt import Weigh
 from bot.stored import dump, entry_of, material
+from handlers.table import TABLE
 
 MOST = 500
 """So many messages are read at most: what a summary of one channel can do justice to."""
 _SPAN = re.compile(r"(\d{1,4})\s*([mhd])")
+# A message's id, or its link on Discord or Slack, which names the channel (on Discord the thread, where it is in one).
+_MESSAGE = re.compile(
+    r"(?:https?://\S+?/(?:archives|channels/[^/\s]+)/(?P<place>\w+)/)?"
+    r"(?:p(?P<s>\d{10})(?P<us>\d{6})|(?P<id>\d{15,20}|\d{10}\.\d{6}))(?:\?\S*)?"
+)
 _UNIT_S = {"m": 60, "h": 3600, "d": 86_400}
 
 
@@ -22,23 +31,28 @@ class Line:
     """One message to be summarised."""
 
     id: str
-    author: str
+    who: str
+    name: str
     text: str
     at: float
 
 
 async def summarise(kit: Kit, lease: Lease, reply: Reply, event: CommandInvoked) -> Outcome:
     """Summarise from where `from` says; who asks must be able to read there now. Raises BotError."""
-    place, wanted = replace(event.conversation, person=""), dict(event.options).get("from", "last")
-    lines = since(await _read(kit, place, event, wanted), wanted, event)
+    spec, place = TABLE["summarise"].spec, replace(event.conversation, person="")
+    wanted = checked(spec, dict(event.options)).get("from", "last")
+    first = message_of(wanted, place)
+    if not (first or wanted in ("last", "thread") or _SPAN.fullmatch(wanted)):
+        raise WrongUse(spec, "`from` is last, thread, a time such as 2h or 3d, or the link or id of a message here")
+    lines = since(await _read(kit, place, event, first), wanted, event)
     if not lines:
         await reply.finish(texts()["summary_nothing"])
         return await close(kit, lease, "answered")
     final = recorded_answer(lease)
     if final is None:
         weigh, final = kit.tokens.weigher(""), Answer()
-        said = fitting(lines, kit.settings.prompt_tokens * 4)
         system = Message(role="system", content=texts()["summary_system"])
+        said = fitting(lines, kit.settings.prompt_tokens - weigh(system.content), weigh)
         messages = (system, Message(role="user", content=f"<quote>\n{said}\n</quote>"))
         tokens = sum(weigh(message.content) for message in messages)
         voice = Voice(system="", model=(await kit.channels.of(place)).model)
@@ -49,24 +63,22 @@ async def summarise(kit: Kit, lease: Lease, reply: Reply, event: CommandInvoked)
     return await close(kit, lease, "answered", final)
 
 
-async def _read(kit: Kit, place: Conversation, event: CommandInvoked, wanted: str) -> list[Line]:
+async def _read(kit: Kit, place: Conversation, event: CommandInvoked, first: str) -> list[Line]:
     """What the platform lets this person read; on one without a memory of its own, what is in our transcript."""
     if scrollback := kit.scrollback.get(place.platform):
-        found = await scrollback.since(place, event.author, message_of(wanted), MOST)
+        found = await scrollback.since(place, event.author, first, MOST)
         entries = [entry_of(message) for message in found]
     else:
-        from bot.history import History
-
         entries = [entry for entry in await History(kit.inbox.store).load(place, MOST) if entry.kind != "border"]
-    return [Line(entry.id, entry.name or entry.author or "Parley", entry.text, entry.at) for entry in entries]
+    return [Line(one.id, one.author, one.name or one.author or "Parley", one.text, one.at) for one in entries]
 
 
-def message_of(wanted: str) -> str:
-    """The id of the message that somebody meant by its id or its link; empty where they meant none."""
-    if found := re.search(r"/p(\d{10})(\d{6})\b", wanted):  # a link of Slack's
-        return f"{found[1]}.{found[2]}"
-    ids: list[str] = re.findall(r"\d{15,20}|\d{10}\.\d{6}", wanted)
-    return ids[-1] if ids else ""
+def message_of(wanted: str, place: Conversation) -> str:
+    """The id of the message of this place that somebody meant by its id or its link; empty where they meant none."""
+    found = _MESSAGE.fullmatch(wanted.strip("<> "))
+    if not found or found["place"] not in (None, place.channel, place.thread):
+        return ""
+    return found["id"] or f"{found['s']}.{found['us']}"
 
 
 def since(lines: Sequence[Line], wanted: str, event: CommandInvoked) -> list[Line]:
@@ -74,18 +86,21 @@ def since(lines: Sequence[Line], wanted: str, event: CommandInvoked) -> list[Lin
     if span := _SPAN.fullmatch(wanted):
         return [line for line in lines if line.at >= event.at - int(span[1]) * _UNIT_S[span[2]]]
     if wanted == "last":
-        mine = [i for i, line in enumerate(lines) if line.author == event.author.name and line.id != event.id]
+        mine = [i for i, line in enumerate(lines) if line.who == event.author.id and line.id != event.id]
         after = list(lines[mine[-1] + 1 :]) if mine else list(lines)
         return after or list(lines)
     return list(lines)
 
 
-def fitting(lines: Sequence[Line], most: int) -> str:
-    """The newest lines that fit into so many characters, numbered as in `lines`; nothing in them can end the quote."""
+def fitting(lines: Sequence[Line], most: int, weigh: Weigh) -> str:
+    """The newest lines that fit into so many tokens, numbered as in `lines`.
+
+    Nothing in them can end the quote, nor pose as another line: what follows a line break is indented.
+    """
     kept: list[str] = []
     for number, line in reversed(list(enumerate(lines, 1))):
-        text = f"[{number}] {line.author}: {material(line.text)}"
-        most -= len(text) + 1
+        text = f"[{number}] {line.name}: " + "\n    ".join(material(line.text).splitlines())
+        most -= weigh(text)
         if most < 0:
             break
         kept.append(text)

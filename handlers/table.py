@@ -24,6 +24,7 @@ from handlers.commands import (
     show_usage,
     show_why,
     start_afresh,
+    tell_hearing,
 )
 
 
@@ -37,7 +38,7 @@ class Command:
 
 async def show_help(call: Call) -> str:
     """The table itself."""
-    lines = [f"- `{usage(command.spec)}`: {command.spec.help}" for command in TABLE.values()]
+    lines = [f"- `{usage(spec)}`: {spec.help}" for spec in SPECS]
     return "\n".join([texts()["help"], *lines])
 
 
@@ -138,7 +139,8 @@ _ROWS = (
         dialog=("bad",),
     ),
 )
-TABLE: Mapping[str, Command] = {row.spec.name: row for row in _ROWS}
+_OWN = _row("hearing", "tells a channel that its talk is heard; Parley itself uses it", tell_hearing)
+TABLE: Mapping[str, Command] = {row.spec.name: row for row in (*_ROWS, _OWN)}
 SPECS: tuple[CommandSpec, ...] = tuple(row.spec for row in _ROWS)
 
 

@@ -17,8 +17,8 @@ from bot.store import Store
 NEVER_EXPIRING = ("l:", "lanes", "o:", "ring", "r:", "b:", "idx", "live", "lease", "later", "dead", "unsettled")
 """The design's short list of keys of a shard that may live for ever (lanes, open turns, ready index, dead letters)."""
 NEVER_EXPIRING_ELSEWHERE = ("parley:{meta}:shards", "parley:{meta}:schema", "parley:{meta}:channels")
-NEVER_EXPIRING_OF_A_WORKSPACE = ("channels",)
-"""Settings and personas, which people chose."""
+NEVER_EXPIRING_OF_A_WORKSPACE = ("channels", "optouts")
+"""Settings and personas, and who opted out, which people chose."""
 
 
 def _only_loopback(event: str, arguments: tuple[object, ...]) -> None:

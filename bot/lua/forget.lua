@@ -1,5 +1,6 @@
 -- ARGV conversation, author or '' (everybody): take what a person said out of the transcript, with the answers that are to
--- nobody else, out of the lanes and out of the dead letters.  -> how many pieces
+-- nobody else, out of the lanes, the dead letters and the ratings, with what remembers where they were answered.
+-- -> how many pieces
 local conversation, author, removed = ARGV[1], ARGV[2], 0
 local function theirs(value)
   return author == '' or value.author == author or (type(value.author) == 'table' and value.author.id == author)
@@ -9,18 +10,15 @@ local function drop(list, index)
   removed = removed + 1
 end
 
-local list, own = P .. 't:' .. conversation, {}
+local list = P .. 't:' .. conversation
 for i, raw in ipairs(redis.call('LRANGE', list, 0, -1)) do
   local entry = decode(raw)
   local mine = theirs(entry)
-  if not mine and entry.kind == 'answer' then
+  if not mine and entry.askers then  -- only answers have them
     mine = true
-    for _, id in ipairs(entry.questions or {}) do mine = mine and own[id] or false end
+    for _, who in ipairs(entry.askers) do mine = mine and who == author end
   end
-  if mine then
-    if entry.id then own[entry.id] = true end
-    drop(list, i - 1)
-  end
+  if mine then drop(list, i - 1) end
 end
 redis.call('LREM', list, 0, 'gone')
 
@@ -53,4 +51,11 @@ for i = 1, #letters, 2 do
     else redis.call('HSET', P .. 'dead', letters[i], cjson.encode(letter)) end
   end
 end
+
+local ratings = P .. 'fb:' .. conversation
+for _, field in ipairs(redis.call('HKEYS', ratings)) do
+  if author == '' or string.match(field, ' (.*)$') == author then removed = removed + redis.call('HDEL', ratings, field) end
+end
+local _, channel = places(conversation .. '|')
+redis.call('DEL', P .. 'f:' .. conversation .. '|' .. author, P .. 'a:' .. channel .. '|' .. author)
 return removed

@@ -1,6 +1,7 @@
 """Transcripts: bounded, exported and erased completely, readable past a corrupt entry."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,7 @@ async def test_an_entry_survives_its_trip(history: History) -> None:
         questions=("a", "b"),
         turn="t",
         parts=("1", "2"),
+        askers=("ana",),
         versions=("old",),
         replaces="0",
         is_cut=True,
@@ -77,18 +79,20 @@ async def test_a_person_is_erased_everywhere(store: Store, history: History) -> 
         if id == "3":
             await inbox.commit(turn, None, {}, given_up="broken")
         else:
-            await inbox.commit(turn, answer(f"a{id}", f"to {who}", id), {"authors": who, "final": f"to {who}"})
+            await inbox.commit(
+                turn, replace(answer(f"a{id}", f"to {who}", id), askers=(who,)), {"authors": who, "final": f"to {who}"}
+            )
     await inbox.admit(question("4", "words of ana"), entry(question("4", "words of ana")))
-    exported = json.dumps(await history.export(place(), "ana"))
+    exported = json.dumps(await history.export([place()], "ana"))
     assert exported.count("words of ana") == 5
     assert "words of ben" not in exported
-    assert await history.erase(place(), "ana") > 0
+    assert await history.erase([place()], "ana") > 0
     assert [one.text for one in await history.load(place())] == ["words of ben", "to ben"]
     assert await inbox.claim(store.shard(place().channel_key), 5) == []
     assert await inbox.dead() == []
     left = [await store.command("DUMP", key) async for key in store.scan("*ana*")]
     assert "words of ana" not in str(left)
-    assert json.dumps(await history.export(place(), "ana")).count("ana") == 0
+    assert json.dumps(await history.export([place()], "ana")).count("ana") == 0
 
 
 async def test_a_conversation_is_erased_whole_and_its_running_turn_ends_empty(store: Store, history: History) -> None:
@@ -97,7 +101,7 @@ async def test_a_conversation_is_erased_whole_and_its_running_turn_ends_empty(st
     await inbox.admit(question("1"), entry(question("1")))
     [turn] = await inbox.claim(store.shard(place().channel_key), 1)
     assert [one.key async for one in history.conversations("test")] == [place().key]
-    await history.erase(place())
+    await history.erase([place()])
     assert (await inbox.record(turn)).is_changed
     turn = await inbox.reload(turn)
     assert turn.questions == ()
@@ -105,7 +109,23 @@ async def test_a_conversation_is_erased_whole_and_its_running_turn_ends_empty(st
     assert await history.load(place()) == []
     other = place(channel="C2")
     await inbox.admit(question("1", channel="C2"), entry(question("1", channel="C2")))
-    await history.erase(place())
+    await history.erase([place()])
     assert len(await history.load(other)) == 1
     [turn] = await inbox.claim(store.shard(other.channel_key), 1)
     await inbox.commit(turn, None, {})
+
+
+async def test_records_of_turns_are_read_once_for_all_conversations(store: Store, history: History) -> None:
+    """To forget and to export everywhere reads each record of a shard once, however many conversations lie there."""
+    places = [place(channel=f"K{number}") for number in range(12)]
+    for one in places:
+        key = f"{store.shard(one.channel_key)}turn:{one.channel}"
+        await store.command("HSET", key, "lane", f"{one.key}|ana", "authors", "ana")
+        await store.command("EXPIRE", key, 60)
+    await store.command("CONFIG", "RESETSTAT")
+    exported = await history.export(places, "ana")
+    assert [one["conversation"] for one in exported] == [one.key for one in places]
+    assert await history.erase(places, "ana") == 12
+    told = await store.command("INFO", "commandstats")
+    assert told["cmdstat_hgetall"]["calls"] <= 3 * 12 + 12
+    assert await history.export(places, "ana") == []
