@@ -24,16 +24,18 @@ def command(platform: str, name: str, options: Mapping[str, str], id: str, at: f
     """A command that was typed, with its options."""
     to = Address(channel=_CHANNEL, reply_to=id, quote=f"/{name}")
     given = tuple(options.items())
+    where = _conversation(platform)
     return CommandInvoked(
-        id=id, conversation=_conversation(platform), author=_PERSON, name=name, options=given, at=at, address=to
+        id=id, conversation=where, author=_PERSON, name=name, options=given, at=at, address=to, is_direct=True
     )
 
 
 def action(platform: str, name: Action, id: str, at: float) -> ActionTaken:
     """Ctrl-C while an answer is written, or `/retry`: about the running or the last answer."""
     to = Address(channel=_CHANNEL, reply_to=id, quote=f"/{name}")
+    where = _conversation(platform)
     return ActionTaken(
-        id=id, conversation=_conversation(platform), author=_PERSON, action=name, turn="", at=at, address=to
+        id=id, conversation=where, author=_PERSON, action=name, turn="", at=at, address=to, is_direct=True
     )
 
 

@@ -8,6 +8,8 @@ from adapters.discord.markup import named_first, readable
 from bot.events import Address, Attachment, Conversation, MessageDeleted, MessageReceived, Person, Quote
 
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
+DIRECT = "@me"
+"""The workspace of what is direct."""
 _QUOTED, _CHAIN = 100, 4
 """Characters of a question that name its thread, and messages of a chain of replies that are quoted, at most."""
 
@@ -58,8 +60,8 @@ def deleted(
 def conversation_of(
     channel: discord.abc.Snowflake, guild: int | None, *, thread: str = "", person: str = ""
 ) -> Conversation:
-    """Where a transcript lives: a thread in its parent channel. What is direct shares the workspace `@me`."""
-    home, workspace = str(channel.id), str(guild or "@me")
+    """Where a transcript lives: a thread in its parent channel. What is direct shares a workspace."""
+    home, workspace = str(channel.id), str(guild or DIRECT)
     if isinstance(channel, discord.Thread):
         home, thread = str(channel.parent_id), home
     return Conversation(platform="discord", workspace=workspace, channel=home, thread=thread, person=person)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import discord
 
 from adapters.discord.markup import Control, readable
-from adapters.discord.translate import conversation_of, person_of
+from adapters.discord.translate import DIRECT, conversation_of, person_of
 from bot.events import Action, ActionTaken, Address, Attachment, CommandInvoked, Conversation, Person, Quote
 
 TOKEN_S = 900.0
@@ -88,7 +88,7 @@ def invoked(interaction: discord.Interaction, name: str, use: Use, *, is_private
     event = CommandInvoked(
         id=id, conversation=where, author=who, at=at, address=address, name=name, options=use.options
     )
-    return replace(event, quotes=use.quotes, attachments=use.attachments)
+    return replace(event, quotes=use.quotes, attachments=use.attachments, is_direct=where.workspace == DIRECT)
 
 
 def acted(interaction: discord.Interaction, action: Action, turn: str, text: str, *, is_private: bool) -> ActionTaken:
@@ -96,9 +96,8 @@ def acted(interaction: discord.Interaction, action: Action, turn: str, text: str
     id, where, who, at, address = _common(interaction, is_private=is_private)
     if is_private or action == "why":
         address = replace(address, token=interaction.token, expires_at=at + TOKEN_S, is_private=True)
-    return ActionTaken(
-        id=id, conversation=where, author=who, at=at, address=address, action=action, turn=turn, text=text
-    )
+    event = ActionTaken(id=id, conversation=where, author=who, at=at, address=address, action=action, turn=turn)
+    return replace(event, text=text, is_direct=where.workspace == DIRECT)
 
 
 def _common(interaction: discord.Interaction, *, is_private: bool) -> tuple[str, Conversation, Person, float, Address]:

@@ -24,7 +24,7 @@ from adapters.slack.web import SlackWeb
 from bot.commands import WrongUse, form, is_private, parsed
 from bot.errors import BotError, NotAllowed, StoreUnavailable
 from bot.events import ActionTaken, CommandInvoked, Event, MessageEdited, MessageReceived, Quote
-from bot.ports import Intake, Shelf
+from bot.ports import Admission, Intake, Shelf
 
 log = logging.getLogger(__name__)
 _ADMIT_S = 1.0
@@ -44,7 +44,7 @@ class Listeners:
         self, *, web: SlackWeb, shelf: Shelf, names: Names, options: Options, seat: Seat, intake: Intake
     ) -> None:
         self._web, self._shelf, self._names = web, shelf, names
-        self._options, self._seat, self._intake = options, seat, intake
+        self._options, self._seat, self._admit = options, seat, intake
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def attach(self, app: AsyncApp) -> None:
@@ -55,6 +55,11 @@ class Listeners:
         app.shortcut(anything)(self.on_shortcut)
         app.action(anything)(self.on_action)
         app.view(anything)(self.on_view)
+
+    async def _intake(self, event: Event) -> Admission:
+        if isinstance(event, CommandInvoked | ActionTaken):  # a message tells it itself
+            event = replace(event, is_direct=event.conversation.channel.startswith("D"))
+        return await self._admit(event)
 
     # ---- events
 

@@ -215,7 +215,7 @@ class Platform(WireServer):
             id = body["id"]
             if id not in self._marks:
                 return _refused(404)
-        turn, part = self._marks[id]
+        _, part = self._marks[id]
         if verb == "delete":
             del self._marks[id]
         write = Write(
@@ -224,7 +224,7 @@ class Platform(WireServer):
             sender=body["sender"],
             message=id,
             channel=body["channel"],
-            turn=turn,
+            turn=body["turn"],  # whose text it is; an answer may be written over by a later turn
             part=part,
             text=body.get("text", ""),
         )

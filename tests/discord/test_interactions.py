@@ -330,8 +330,9 @@ async def test_a_user_install_is_for_listed_people(server: DiscordServer, shelf:
             taken = await answered(server, server.command(channel, "ask", question, user=bob, is_foreign=True))
             assert (refused.kind, refused.is_private) == (SHOW, True)
             assert (taken.kind, taken.is_private) == (DEFER, True)
-    conversations = [event.conversation for event in heard.events if isinstance(event, CommandInvoked)]
-    assert [(told.workspace, told.person) for told in conversations] == [("@me", bob.id)] * 2
+    told = [event for event in heard.events if isinstance(event, CommandInvoked)]
+    where = [(event.conversation.workspace, event.conversation.person, event.is_direct) for event in told]
+    assert where == [("@me", bob.id, True)] * 2
 
 
 async def test_without_a_list_a_user_install_answers_nobody(server: DiscordServer, adapter: DiscordAdapter) -> None:

@@ -73,6 +73,15 @@ async def test_a_private_question_is_its_askers_alone(server: SlackServer, adapt
     assert server.general.messages == []
 
 
+async def test_a_command_says_whether_it_is_of_a_direct_message(server: SlackServer, adapter: SlackAdapter) -> None:
+    """So that what is allowed there is judged as for messages."""
+    heard = Heard()
+    async with running(adapter, heard):
+        for channel in (server.world.add_direct(server.alice), server.general):
+            await acknowledged(server, server.acts.command(channel, "--private who am I?"))
+    assert [isinstance(event, CommandInvoked) and event.is_direct for event in heard.events] == [True, False]
+
+
 async def test_a_command_without_a_question_says_how(server: SlackServer, adapter: SlackAdapter) -> None:
     """An empty `/ask` is answered with an example, to its sender alone."""
     heard = Heard()
