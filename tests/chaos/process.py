@@ -30,6 +30,7 @@ from bot.ports import Adapter
 from bot.settings import Rate, Settings
 from bot.shelf import RedisShelf
 from bot.store import Store
+from handlers.table import SPECS
 from tests.chaos.adapter import ChaosAdapter
 from tests.chaos.script import LIMITS, SLACK_LIMITS
 from tests.servers.discord import API, TOKEN
@@ -101,7 +102,7 @@ def _platforms(options: Options, store: Store, channels: Channels) -> list[Adapt
             # Deaths are what is tested, not the waits that Discord asks for between writes.
             BUCKETS.update(dict.fromkeys(BUCKETS, Bucket(per_s=50.0, burst=20, debt=20)))
             shelf, base = RedisShelf(store, "discord"), f"{options.platform}{API}"
-            rules = DiscordOptions(opens_threads=_always if options.threads else None)
+            rules = DiscordOptions(opens_threads=_always if options.threads else None, commands=SPECS)
             return [DiscordAdapter(TOKEN, shelf, base, call_s=options.call, limits=limits, options=rules)]
         case "native" | "edit" as grown:
             how = SlackOptions(bot_token=BOT_TOKEN, app_token=APP_TOKEN, api_url=options.platform, channels=grown)
