@@ -48,7 +48,7 @@ redis.call('ZREM', P .. 'lease', lane)
 if tonumber(ARGV[10]) > 0 then redis.call('SET', P .. 'f:' .. lane, '1', 'EX', ARGV[10]) end
 if ARGV[9] ~= '' then redis.call('ZADD', P .. 'unsettled', int(now()), ARGV[9]) end
 leave(lane)
+if repair then redis.call('LPUSH', P .. 'l:' .. lane, repair) end
 if redis.call('LLEN', P .. 'l:' .. lane) > 0 then ready(lane) else redis.call('SREM', P .. 'lanes', lane) end
-if repair then push(conversation .. '|!' .. turn, repair) end
 fleeting(lane, 'turn:' .. turn)
 return 'committed'
