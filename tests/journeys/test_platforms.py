@@ -123,13 +123,13 @@ async def test_every_command_on_discord(store_url: str, name: str) -> None:
     words, said = USES[name]
     spec = next(spec for spec in SPECS if spec.name == name)
     options: dict[str, str | bool] = {spec.options[0].name: words} if words else {}
-    async with DiscordServer(time.time) as server, parley(store_url, FakeModel("The answer."), on_discord(server)):
+    model = FakeModel("The answer.")
+    async with DiscordServer(time.time) as server, parley(store_url, model, on_discord(server)) as worker:
         server.ask(server.general, "a question")
         await server.until(lambda: seen(server) == ["The answer."], "the answer")
+        await until(lambda: not worker.leases, "the end of its turn")
         used = server.command(server.general, name, options)
-        await server.until(
-            lambda: used.kind and (shown := server.world.find(used.message)) and shown.content, "a reply"
-        )
+        await server.until(lambda: (told := server.world.find(used.message)) and told.content, "a reply")
         shown = server.world.find(used.message)
         assert shown is not None
         await server.until(lambda: said in shown.content, f"{said!r}, not {shown.content!r}")
