@@ -64,4 +64,4 @@ async def test_a_mention_is_answered_by_a_streamed_reply_on_both(
         assert len(message.versions) > 1
         assert all(whole.startswith(text) for text in message.versions)
     assert server.general.typed
-    assert slack.general.signs
+    assert slack.general.sessions == {asked_too.ts: "active"}

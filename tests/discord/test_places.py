@@ -106,9 +106,9 @@ async def test_where_no_thread_can_be_opened_the_channel_is_told(
 ) -> None:
     """The answer comes in the channel all the same; why is said there once, not with each answer."""
     server.faults.append(replace(fault))
-    for _ in range(2):
+    for number in range(2):
         asked = server.ask(server.general, "well?")
-        async with life.reply(address_of(asked, thread=True), FakeDraft(asked.id)) as reply:
+        async with life.reply(address_of(asked, thread=True), FakeDraft(f"turn-{number}")) as reply:
             await reply.finish("Here.")
     notice, *answers = server.general.by(server.bot)
     assert notice.reply_to == ""

@@ -13,6 +13,7 @@ from adapters.discord.options import Options
 from adapters.discord.texts import ASK_ABOUT, SUMMARISE
 from bot.events import ActionTaken, Address, CommandInvoked, Event, MessageDeleted, MessageEdited, MessageReceived
 from bot.ports import Admission, Button
+from handlers.table import SPECS
 from tests.discord.conftest import LIMITS
 from tests.fakes.reply import FakeDraft
 from tests.fakes.shelf import FakeShelf
@@ -55,7 +56,7 @@ async def simulated(intents: discord.Intents | None = None) -> AsyncIterator[Sta
         return envs[0].now().timestamp()
 
     adapter = DiscordAdapter("token", shelf, limits=LIMITS, clock=clock)
-    gateway = Gateway(intake, lambda: None, shelf, Options(), clock)
+    gateway = Gateway(intake, lambda: None, shelf, Options(commands=SPECS), clock)
     gateway.entrance.stale.add(0)
     if intents is not None:
         gateway.drop_content_intent()

@@ -154,12 +154,12 @@ async def test_a_workspace_is_served_until_a_signal_ends_it(model: ModelServer, 
             await slack.until(
                 lambda: [message.shown for message in slack.general.by(slack.bot)] == ["Hello there."], "the answer"
             )
+            await slack.until(lambda: not slack.waiting, "all that it was told is acknowledged")
             process.send_signal(signal.SIGTERM)
             _, err = await process.communicate()
         assert process.returncode == 0
         assert b"Traceback" not in err
         assert [message.thread_ts for message in slack.general.by(slack.bot)] == [asked.ts]
-        assert slack.waiting == []
 
 
 async def test_ask_and_chat_do_not_care_for_platform_tokens(model: ModelServer, tmp_path: Path) -> None:
