@@ -1,10 +1,13 @@
 """Commands and buttons as people use them on Discord and Slack: all of Parley over the wire fakes and a real store."""
 
 import asyncio
+import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,7 +34,10 @@ from tests.pipeline.make import settings
 from tests.pipeline.stage import until
 from tests.servers.discord import DiscordServer
 from tests.servers.harness import running
+from tests.servers.model import Answer as ModelAnswer
+from tests.servers.model import ModelServer
 from tests.servers.slack import SlackServer
+from tests.servers.slack_world import User
 
 QUICK = Pacing(characters=1990, cadence_s=0.01, sign_every_s=8.0, first_characters=1, first_s=0.01)
 Make = Callable[[Store, Channels, Inbox], Adapter]
@@ -206,3 +212,64 @@ async def test_every_command_on_slack(store_url: str, name: str) -> None:
             return str([[block.get("text") for block in body.get("blocks", ())] for body in bodies])
 
         await server.until(lambda: said in texts(), f"{said!r}")
+
+
+async def test_the_controls_of_an_answer_on_slack(store_url: str) -> None:
+    """Regenerate writes over the answer; a thumb is kept; Why is told to its asker alone; Delete takes it away."""
+    model = FakeModel("First.", then=(FakeModel("Second."),))
+    async with SlackServer(time.time) as server, parley(store_url, model, on_slack(server)) as worker:
+        server.ask(server.general, "a question")
+
+        def shown() -> list[str]:
+            return [message.text for message in server.general.by(server.bot)]
+
+        async def press(action: str, turn: str, user: User | None = None) -> None:
+            [message] = server.general.by(server.bot)
+            server.acts.control(message, {"action_id": f"parley:{action}", "value": turn}, user=user)
+
+        await server.until(lambda: shown() == ["First."], "the answer")
+        await until(lambda: not worker.leases, "the end of its turn")
+        [answer] = server.general.by(server.bot)
+        turn = answer.buttons["parley:retry"]
+        await press("retry", turn, server.world.add_user("Bob"))
+        await server.until(lambda: "Only the person who asked" in str(server.acts.whispered), "a refusal")
+        await press("retry", turn)
+        await server.until(lambda: shown() == ["Second."], "another version")
+        await until(lambda: not worker.leases, "the end of its turn")
+        [answer] = server.general.by(server.bot)
+        turn = answer.buttons["parley:retry"]
+        await press("up", turn)
+        await until(lambda: bool(server.waiting) is False, "it is acknowledged")
+        await press("delete", turn)
+        await server.until(lambda: shown() == [], "the answer is gone")
+
+
+# ---- the console
+
+
+@pytest.mark.parametrize("name", [name for name in USES if name not in ("retry", "continue")])
+async def test_every_command_in_the_console(store_url: str, tmp_path: Path, name: str) -> None:
+    """A line that begins with `/` and a command's name is that command; its answer is printed."""
+    words, said = USES[name]
+    async with ModelServer() as model:
+        model.answer = lambda request: ModelAnswer(chunks=("The answer.",))
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "OPENAI_BASE_URL": model.base_url,
+            "PARLEY_MODEL": "fake",
+            "REDIS_URL": store_url,
+            "PARLEY_DATA_DIR": str(tmp_path),
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "import sys; from bot.cli import main; sys.exit(main(['chat']))"),
+            env=env | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            cwd=tmp_path,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            out, err = await process.communicate(f"a question\n/{name} {words}\n".encode())
+    wanted = "default/fake" if name == "why" else said
+    assert wanted in out.decode() + err.decode()
