@@ -57,7 +57,7 @@ class Workspace:
         """One call. A 429 holds this method for its Retry-After, here, and is Busy."""
         with errors_as_ours():
             try:
-                return (await self.web.api_call(method, json=dict(body))).data  # type: ignore[return-value]
+                return (await self.web.api_call(method, json=dict(body))).data  # type: ignore[return-value]  # JSON
             except SlackApiError as error:
                 if getattr(error.response, "status_code", 0) != 429:
                     raise
